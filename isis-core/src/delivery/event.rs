@@ -1,0 +1,94 @@
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::ids::{GroupId, MessageId, ProcessId};
+use crate::view::SiteView;
+
+/// A delivered broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The sender's name for it: what its send returned.
+    pub id: MessageId,
+    /// The group it was addressed to and the number of the group view it is delivered in; `None`
+    /// for an explicit destination list.
+    pub group: Option<(GroupId, u64)>,
+    /// The label of a BCAST or the olabel of an OBCAST; empty for a GBCAST.
+    pub label: Arc<str>,
+    /// The application's bytes.
+    pub payload: Bytes,
+}
+
+/// Why a process left a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeaveReason {
+    /// It asked to.
+    Left,
+    /// Its site failed.
+    SiteFailed,
+    /// It ended, or its own site declared it failed (R31).
+    ProcessFailed,
+}
+
+/// A numbered membership list of a group, oldest first (§3.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// The instance of the group.
+    pub group: GroupId,
+    /// The group's name.
+    pub name: String,
+    /// Counts from 1 per instance.
+    pub number: u64,
+    /// The members, oldest first.
+    pub members: Vec<ProcessId>,
+    /// Those of `members` that are new in this view.
+    pub joined: Vec<ProcessId>,
+    /// Those of the view before that are not in this one.
+    pub left: Vec<(ProcessId, LeaveReason)>,
+}
+
+/// How an operation started with a token ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// `join`: the view that admitted the process comes as the next `View` event of this group.
+    Joined(GroupId),
+    /// `leave`: no more events of the group follow.
+    Left(GroupId),
+    /// `flush`.
+    Flushed,
+    /// `close` of the process.
+    Closed,
+}
+
+/// One event of a process, in the order in which it must see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A broadcast.
+    Message(Message),
+    /// A new view of a group this process is in. The view that ends its own membership comes last
+    /// of the group, and does not list it among `members`.
+    View(Arc<GroupView>),
+    /// A new site view; every message of the views before it came before this event.
+    SiteView(Arc<SiteView>),
+    /// No quorum of the site view is reachable: broadcasts wait. Ends with `Unblocked` or `Excluded`.
+    Blocked,
+    /// A quorum is reachable again.
+    Unblocked,
+    /// A send that would have blocked may be tried again.
+    Writable,
+    /// An operation has ended.
+    Completed {
+        /// What the call that started it returned.
+        token: u64,
+        /// How it ended.
+        result: Result<Outcome, Error>,
+    },
+    /// The others agreed that this site had failed. Only `Closed` follows.
+    Excluded(Arc<SiteView>),
+    /// The process or its site is closed. Nothing follows.
+    Closed,
+}

@@ -1,0 +1,22 @@
+//! Process groups, ordered atomic broadcasts, agreed views: the system of Birman and Joseph's
+//! report TR 85-694.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod broadcast;
+pub mod config;
+pub mod delivery;
+pub mod error;
+pub mod group;
+pub mod ids;
+pub mod link;
+pub mod machine;
+#[cfg(feature = "std")]
+pub mod runtime;
+pub mod time;
+pub mod view;
+pub mod wire;
+
+pub use error::Error;

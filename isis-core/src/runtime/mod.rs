@@ -1,0 +1,1 @@
+//! Threads, sockets and handles: the protocols at work in a program.

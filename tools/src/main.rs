@@ -1,0 +1,3 @@
+//! The `isis` command.
+
+fn main() {}
