@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::olabel::Label;
 use crate::error::Error;
 use crate::ids::{GroupId, MessageId, ProcessId};
 use crate::view::SiteView;
@@ -17,8 +18,8 @@ pub struct Message {
     /// The group it was addressed to and the number of the group view it is delivered in; `None`
     /// for an explicit destination list.
     pub group: Option<(GroupId, u64)>,
-    /// The label of a BCAST or the olabel of an OBCAST; empty for a GBCAST.
-    pub label: Arc<str>,
+    /// Its label or olabel, which also tells the primitive.
+    pub label: Label,
     /// The application's bytes.
     pub payload: Bytes,
 }

@@ -1,5 +1,9 @@
-//! What a process receives: its events.
+//! What a process receives and how it calls: its events, its labels, its endpoint.
 
+mod endpoint;
 mod event;
+mod olabel;
 
+pub use endpoint::{Endpoint, Limits, MAX_DESTINATIONS, MAX_NAME, StatusAnswer};
 pub use event::{Event, GroupView, LeaveReason, Message, Outcome};
+pub use olabel::{Label, Olabel, Past};

@@ -1,13 +1,12 @@
 //! What goes into and comes out of the broadcast machine: broadcasts, groups, completion, queues.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::{FromPeer, Lane, Packet};
-use crate::delivery::Event;
+use crate::delivery::{Event, Label};
 use crate::ids::{GroupId, MessageId, ProcessId, Site};
 use crate::view::SiteView;
 
@@ -52,8 +51,8 @@ pub struct Send {
     pub id: MessageId,
     /// Its destinations.
     pub address: Address,
-    /// Label or olabel, as the application sees it.
-    pub label: Arc<str>,
+    /// Its label, which also tells the primitive.
+    pub label: Label,
     /// OBCASTs sent or taken by this process that come before it: those that *precede* it (OBCAST,
     /// §3.2) or all (BCAST, R16), as a frontier: what these depend on is implied.
     pub after: Vec<MessageId>,
@@ -88,7 +87,7 @@ pub enum Call {
         /// Named in the outcome.
         token: u64,
     },
-    /// BCAST or OBCAST, by `id.class`.
+    /// BCAST or OBCAST, by its label.
     Send(Send),
     /// GBCAST as an application primitive (§3.3).
     Gbcast {
@@ -137,7 +136,12 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToEndpoint {
     /// The next event of the process's delivery queue. Events are numbered from 1 in this order.
-    Event(Event),
+    Event {
+        /// The event.
+        event: Event,
+        /// Of an OBCAST: the frontier that it comes after, for the endpoint's live past.
+        after: Vec<MessageId>,
+    },
     /// Broadcasts of this process that count against its window no more.
     Released {
         /// How many.

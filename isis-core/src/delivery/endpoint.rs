@@ -1,0 +1,439 @@
+//! The endpoint of a process: the small machine on the caller's side (R19).
+//!
+//! It holds the process's delivery queue, its live past and its window, and turns the
+//! application's calls into [`Call`]s for the broadcast machine. Drive it so: hand every
+//! [`ToEndpoint`] to [`Endpoint::push`]; take events with [`Endpoint::next`]; pass every returned
+//! `Call` on, in order; after taking events, pass on [`Endpoint::taken`] when it has one.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::event::Event;
+use super::olabel::{Label, Olabel, Past};
+use crate::config::Config;
+use crate::error::Error;
+use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
+use crate::machine::broadcast::{Address, Call, Send, Status, ToEndpoint};
+
+/// Names and labels are at most this many bytes.
+pub const MAX_NAME: usize = 255;
+
+/// An explicit destination list names at most this many processes.
+pub const MAX_DESTINATIONS: usize = 4096;
+
+/// How many taken events may go unreported before the machine must hear of it.
+const TAKEN_BATCH: u64 = 64;
+
+/// The limits of a process, from its site's [`Config`].
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    max_message: usize,
+    window_messages: usize,
+    window_bytes: usize,
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Limits {
+        Limits {
+            max_message: config.max_message,
+            window_messages: config.window_messages,
+            window_bytes: config.window_bytes,
+        }
+    }
+}
+
+/// An answer to a status call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusAnswer {
+    /// From the call.
+    pub token: u64,
+    /// The state of the broadcast.
+    pub status: Status,
+    /// Destination sites that failed before they had it.
+    pub failed: Vec<Site>,
+}
+
+/// The machine of one process. See the module's head for how to drive it.
+#[derive(Debug)]
+pub struct Endpoint {
+    id: ProcessId,
+    limits: Limits,
+    queue: VecDeque<Queued>,
+    /// Index of the last event taken, and of the last one that the machine was told of.
+    taken: u64,
+    reported: u64,
+    past: Past,
+    groups: BTreeSet<GroupId>,
+    /// Accepted broadcasts that some destination has not taken yet (R29).
+    in_flight: (usize, usize),
+    refused: bool,
+    seqs: [u64; 3],
+    tokens: u64,
+    statuses: VecDeque<StatusAnswer>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    event: Event,
+    /// `Writable` is the endpoint's own and has no index.
+    indexed: bool,
+    /// The frontier that a taken OBCAST brings along.
+    after: Vec<MessageId>,
+}
+
+impl Endpoint {
+    /// The endpoint of process `id`; introduce it to the machine with `Call::Open`.
+    pub fn new(id: ProcessId, limits: Limits) -> Endpoint {
+        Endpoint {
+            id,
+            limits,
+            queue: VecDeque::new(),
+            taken: 0,
+            reported: 0,
+            past: Past::default(),
+            groups: BTreeSet::new(),
+            in_flight: (0, 0),
+            refused: false,
+            seqs: [0; 3],
+            tokens: 0,
+            statuses: VecDeque::new(),
+            closed: false,
+        }
+    }
+
+    /// The process.
+    pub fn id(&self) -> ProcessId {
+        self.id
+    }
+
+    /// Takes what the machine hands over.
+    pub fn push(&mut self, item: ToEndpoint) {
+        match item {
+            ToEndpoint::Event { event, after } => self.push_event(event, after),
+            ToEndpoint::Released { messages, bytes } => self.release(messages, bytes),
+            ToEndpoint::Settled { sender, below } => self.past.settle(sender, below),
+            ToEndpoint::Status {
+                token,
+                status,
+                failed,
+            } => {
+                self.statuses.push_back(StatusAnswer {
+                    token,
+                    status,
+                    failed,
+                });
+            }
+        }
+    }
+
+    fn push_event(&mut self, event: Event, after: Vec<MessageId>) {
+        match &event {
+            Event::View(view) if view.members.contains(&self.id) => {
+                self.groups.insert(view.group);
+            }
+            Event::View(view) => {
+                self.groups.remove(&view.group);
+            }
+            Event::Closed | Event::Excluded(_) => self.closed = true,
+            _ => {}
+        }
+        self.queue.push_back(Queued {
+            event,
+            indexed: true,
+            after,
+        });
+    }
+
+    fn release(&mut self, messages: usize, bytes: usize) {
+        self.in_flight.0 = self.in_flight.0.saturating_sub(messages);
+        self.in_flight.1 = self.in_flight.1.saturating_sub(bytes);
+        let roomy = self.in_flight.0 <= self.limits.window_messages / 4 * 3
+            && self.in_flight.1 <= self.limits.window_bytes / 4 * 3;
+        if self.refused && roomy {
+            self.refused = false;
+            // It has no order against anything, and the application waits for it.
+            self.queue.push_front(Queued {
+                event: Event::Writable,
+                indexed: false,
+                after: Vec::new(),
+            });
+        }
+    }
+
+    /// How many events wait to be taken.
+    pub fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// OBCASTs that later sends may still have to name; 0 when all is placed everywhere.
+    pub fn past_len(&self) -> usize {
+        self.past.len()
+    }
+
+    /// Broadcasts and payload bytes that count against the window.
+    pub fn in_flight(&self) -> (usize, usize) {
+        self.in_flight
+    }
+
+    /// Takes the next event: from here on it is *delivered*, and what the process sends may depend
+    /// on it.
+    #[allow(clippy::should_implement_trait)] // not an iterator: more events come later
+    pub fn next(&mut self) -> Option<Event> {
+        let Queued {
+            event,
+            indexed,
+            after,
+        } = self.queue.pop_front()?;
+        if indexed {
+            self.taken += 1;
+        }
+        if let Event::Message(m) = &event
+            && let Label::Obcast(olabel) = &m.label
+            && m.id.sender != self.id
+        {
+            self.past
+                .add(m.id, m.group.map(|(g, _)| g), olabel.clone(), &after);
+        }
+        Some(event)
+    }
+
+    /// The report of what has been taken, once it is worth a message.
+    pub fn taken(&mut self) -> Option<Call> {
+        let news = self.taken - self.reported;
+        if news == 0 || (news < TAKEN_BATCH && !self.queue.is_empty()) {
+            return None;
+        }
+        self.reported = self.taken;
+        Some(Call::Taken { upto: self.taken })
+    }
+
+    /// The next answer to a status call.
+    pub fn next_status(&mut self) -> Option<StatusAnswer> {
+        self.statuses.pop_front()
+    }
+
+    /// Whether the process is a member of the group and may send to it.
+    pub fn is_member(&self, group: GroupId) -> bool {
+        self.groups.contains(&group)
+    }
+
+    /// BCAST(msg, label, dests) of §3.1.
+    pub fn bcast(
+        &mut self,
+        address: Address,
+        label: &str,
+        payload: Bytes,
+    ) -> Result<(MessageId, Call), Error> {
+        check_name("label", label, true)?;
+        let after = self.past.before_bcast();
+        self.send(address, Label::Bcast(Arc::from(label)), after, payload)
+    }
+
+    /// OBCAST(msg, olabel, dests) of §3.2.
+    pub fn obcast(
+        &mut self,
+        address: Address,
+        olabel: Olabel,
+        payload: Bytes,
+    ) -> Result<(MessageId, Call), Error> {
+        if let Olabel::Stream(name) = &olabel {
+            check_name("olabel", name, false)?;
+        }
+        let group = match &address {
+            Address::Group(g) => Some(*g),
+            Address::List(_) => None,
+        };
+        let after = self.past.before_obcast(group, &olabel);
+        let sent = self.send(address, Label::Obcast(olabel.clone()), after, payload)?;
+        let Call::Send(Send { id, after, .. }) = &sent.1 else {
+            unreachable!()
+        };
+        self.past.add(*id, group, olabel, after);
+        Ok(sent)
+    }
+
+    fn send(
+        &mut self,
+        address: Address,
+        label: Label,
+        after: Vec<MessageId>,
+        payload: Bytes,
+    ) -> Result<(MessageId, Call), Error> {
+        match &address {
+            Address::Group(group) => self.check_member(*group)?,
+            Address::List(list) if list.is_empty() => {
+                return Err(Error::Invalid("the destination list is empty".into()));
+            }
+            Address::List(list) if list.len() > MAX_DESTINATIONS => {
+                return Err(Error::Invalid(format!(
+                    "{} destinations; at most {MAX_DESTINATIONS} are possible",
+                    list.len()
+                )));
+            }
+            Address::List(_) => self.check_open()?,
+        }
+        self.admit(payload.len())?;
+        let class = if matches!(label, Label::Bcast(_)) {
+            Class::Bcast
+        } else {
+            Class::Obcast
+        };
+        let id = self.next_id(class);
+        Ok((
+            id,
+            Call::Send(Send {
+                id,
+                address,
+                label,
+                after,
+                payload,
+            }),
+        ))
+    }
+
+    /// GBCAST as an application primitive (§3.3).
+    pub fn gbcast(&mut self, group: GroupId, payload: Bytes) -> Result<(MessageId, Call), Error> {
+        self.check_member(group)?;
+        self.admit(payload.len())?;
+        let id = self.next_id(Class::Gbcast);
+        Ok((
+            id,
+            Call::Gbcast {
+                id,
+                group,
+                after: self.past.before_bcast(),
+                payload,
+            },
+        ))
+    }
+
+    /// Joins the group of this name (§3.3); the token names the operation.
+    pub fn join(&mut self, name: &str) -> Result<(u64, Call), Error> {
+        self.check_open()?;
+        check_name("group name", name, false)?;
+        let token = self.token();
+        Ok((
+            token,
+            Call::Join {
+                name: String::from(name),
+                token,
+            },
+        ))
+    }
+
+    /// Leaves the group: no sends to it from now on; events until the view without this process.
+    pub fn leave(&mut self, group: GroupId) -> Result<(u64, Call), Error> {
+        self.check_member(group)?;
+        self.groups.remove(&group);
+        let token = self.token();
+        Ok((token, Call::Leave { group, token }))
+    }
+
+    /// §3.4.
+    pub fn flush(&mut self) -> Result<(u64, Call), Error> {
+        self.check_open()?;
+        let token = self.token();
+        Ok((
+            token,
+            Call::Flush {
+                after: self.past.latest_of_others(self.id),
+                token,
+            },
+        ))
+    }
+
+    /// §4.1's *status*, for a broadcast of this process.
+    pub fn status(&mut self, id: MessageId) -> Result<(u64, Call), Error> {
+        self.check_open()?;
+        if id.sender != self.id || id.seq == 0 || id.seq > self.seqs[id.class as usize] {
+            return Err(Error::Invalid(format!(
+                "{id} is no broadcast of this process"
+            )));
+        }
+        let token = self.token();
+        Ok((token, Call::Status { id, token }))
+    }
+
+    /// Ends the process (R31); `Closed` is its last event.
+    pub fn close(&mut self) -> Result<(u64, Call), Error> {
+        self.check_open()?;
+        self.closed = true;
+        self.groups.clear();
+        let token = self.token();
+        Ok((token, Call::Close { token }))
+    }
+
+    fn token(&mut self) -> u64 {
+        self.tokens += 1;
+        self.tokens
+    }
+
+    fn next_id(&mut self, class: Class) -> MessageId {
+        let seq = &mut self.seqs[class as usize];
+        *seq += 1;
+        MessageId {
+            sender: self.id,
+            class,
+            seq: *seq,
+        }
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.closed {
+            Err(Error::Closed(format!("{} has ended", self.id)))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_member(&self, group: GroupId) -> Result<(), Error> {
+        self.check_open()?;
+        if self.groups.contains(&group) {
+            Ok(())
+        } else {
+            Err(Error::NotMember)
+        }
+    }
+
+    /// Takes room in the window, or says that there is none.
+    fn admit(&mut self, size: usize) -> Result<(), Error> {
+        if size > self.limits.max_message {
+            return Err(Error::TooLarge {
+                size,
+                limit: self.limits.max_message,
+            });
+        }
+        let (messages, bytes) = self.in_flight;
+        // A message larger than the whole window may go alone.
+        let full = messages >= self.limits.window_messages
+            || (messages > 0 && bytes + size > self.limits.window_bytes);
+        if full {
+            self.refused = true;
+            return Err(Error::WouldBlock);
+        }
+        self.in_flight = (messages + 1, bytes + size);
+        Ok(())
+    }
+}
+
+fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), Error> {
+    if name.is_empty() && !may_be_empty {
+        return Err(Error::Name(format!("the {what} is empty")));
+    }
+    if name.len() > MAX_NAME {
+        return Err(Error::Name(format!(
+            "the {what} has {} bytes; at most {MAX_NAME} are possible",
+            name.len()
+        )));
+    }
+    if name.contains('\0') {
+        return Err(Error::Name(format!("the {what} contains a NUL")));
+    }
+    Ok(())
+}
