@@ -5,7 +5,7 @@
 //! [`ToEndpoint`] to [`Endpoint::push`]; take events with [`Endpoint::next`]; pass every returned
 //! `Call` on, in order; after taking events, pass on [`Endpoint::taken`] when it has one.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::event::Event;
+use super::event::{Event, Outcome};
 use super::olabel::{Label, Olabel, Past};
 use crate::config::Config;
 use crate::error::Error;
@@ -64,7 +64,9 @@ pub struct Endpoint {
     id: ProcessId,
     limits: Limits,
     queue: VecDeque<Queued>,
-    /// Index of the last event taken, and of the last one that the machine was told of.
+    /// Index of the last event pushed, of the last one before which all are taken, and of the last
+    /// one that the machine was told of.
+    pushed: u64,
     taken: u64,
     reported: u64,
     past: Past,
@@ -74,6 +76,8 @@ pub struct Endpoint {
     refused: bool,
     seqs: [u64; 3],
     tokens: u64,
+    /// Operations whose outcome somebody waits for, and those outcomes; they are no events.
+    expected: BTreeMap<u64, Option<Result<Outcome, Error>>>,
     statuses: VecDeque<StatusAnswer>,
     closed: bool,
 }
@@ -81,8 +85,8 @@ pub struct Endpoint {
 #[derive(Debug)]
 struct Queued {
     event: Event,
-    /// `Writable` is the endpoint's own and has no index.
-    indexed: bool,
+    /// The machine's number for it; `Writable` is the endpoint's own and has none.
+    index: Option<u64>,
     /// The frontier that a taken OBCAST brings along.
     after: Vec<MessageId>,
 }
@@ -94,6 +98,7 @@ impl Endpoint {
             id,
             limits,
             queue: VecDeque::new(),
+            pushed: 0,
             taken: 0,
             reported: 0,
             past: Past::default(),
@@ -102,6 +107,7 @@ impl Endpoint {
             refused: false,
             seqs: [0; 3],
             tokens: 0,
+            expected: BTreeMap::new(),
             statuses: VecDeque::new(),
             closed: false,
         }
@@ -133,7 +139,12 @@ impl Endpoint {
     }
 
     fn push_event(&mut self, event: Event, after: Vec<MessageId>) {
+        self.pushed += 1;
         match &event {
+            Event::Completed { token, result } if self.expected.contains_key(token) => {
+                self.expected.insert(*token, Some(result.clone()));
+                return;
+            }
             Event::View(view) if view.members.contains(&self.id) => {
                 self.groups.insert(view.group);
             }
@@ -145,7 +156,7 @@ impl Endpoint {
         }
         self.queue.push_back(Queued {
             event,
-            indexed: true,
+            index: Some(self.pushed),
             after,
         });
     }
@@ -153,22 +164,52 @@ impl Endpoint {
     fn release(&mut self, messages: usize, bytes: usize) {
         self.in_flight.0 = self.in_flight.0.saturating_sub(messages);
         self.in_flight.1 = self.in_flight.1.saturating_sub(bytes);
-        let roomy = self.in_flight.0 <= self.limits.window_messages / 4 * 3
-            && self.in_flight.1 <= self.limits.window_bytes / 4 * 3;
-        if self.refused && roomy {
+        if self.refused && self.is_roomy() {
             self.refused = false;
             // It has no order against anything, and the application waits for it.
             self.queue.push_front(Queued {
                 event: Event::Writable,
-                indexed: false,
+                index: None,
                 after: Vec::new(),
             });
         }
     }
 
+    /// Whether a quarter of the window is free: time to wake those who wait for room.
+    pub fn is_roomy(&self) -> bool {
+        self.in_flight.0 <= self.limits.window_messages / 4 * 3
+            && self.in_flight.1 <= self.limits.window_bytes / 4 * 3
+    }
+
+    /// Whether a broadcast of this size would not be refused for want of room.
+    pub fn has_room(&self, size: usize) -> bool {
+        let (messages, bytes) = self.in_flight;
+        // One over the limit is refused for that; one larger than the whole window may go alone.
+        size > self.limits.max_message
+            || messages < self.limits.window_messages
+                && (messages == 0 || bytes + size <= self.limits.window_bytes)
+    }
+
     /// How many events wait to be taken.
     pub fn pending(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Somebody waits for the outcome of this operation: it is kept for [`Endpoint::outcome`]
+    /// instead of becoming an event. Say so before anything else is pushed.
+    pub fn expect(&mut self, token: u64) {
+        self.expected.insert(token, None);
+    }
+
+    /// The outcome of an expected operation, once it has come.
+    pub fn outcome(&mut self, token: u64) -> Option<Result<Outcome, Error>> {
+        self.expected.get(&token)?.as_ref()?;
+        self.expected.remove(&token).flatten()
+    }
+
+    /// Nobody waits any more: the outcome is an event again.
+    pub fn give_up(&mut self, token: u64) {
+        self.expected.remove(&token);
     }
 
     /// OBCASTs that later sends may still have to name; 0 when all is placed everywhere.
@@ -187,11 +228,11 @@ impl Endpoint {
     pub fn next(&mut self) -> Option<Event> {
         let Queued {
             event,
-            indexed,
+            index,
             after,
         } = self.queue.pop_front()?;
-        if indexed {
-            self.taken += 1;
+        if let Some(index) = index {
+            self.taken = index;
         }
         if let Event::Message(m) = &event
             && let Label::Obcast(olabel) = &m.label
@@ -205,6 +246,10 @@ impl Endpoint {
 
     /// The report of what has been taken, once it is worth a message.
     pub fn taken(&mut self) -> Option<Call> {
+        if self.queue.is_empty() {
+            // The last ones may have been expected outcomes.
+            self.taken = self.pushed;
+        }
         let news = self.taken - self.reported;
         if news == 0 || (news < TAKEN_BATCH && !self.queue.is_empty()) {
             return None;
@@ -409,20 +454,17 @@ impl Endpoint {
                 limit: self.limits.max_message,
             });
         }
-        let (messages, bytes) = self.in_flight;
-        // A message larger than the whole window may go alone.
-        let full = messages >= self.limits.window_messages
-            || (messages > 0 && bytes + size > self.limits.window_bytes);
-        if full {
+        if !self.has_room(size) {
             self.refused = true;
             return Err(Error::WouldBlock);
         }
+        let (messages, bytes) = self.in_flight;
         self.in_flight = (messages + 1, bytes + size);
         Ok(())
     }
 }
 
-fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), Error> {
+pub(crate) fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), Error> {
     if name.is_empty() && !may_be_empty {
         return Err(Error::Name(format!("the {what} is empty")));
     }

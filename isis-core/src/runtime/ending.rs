@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::view::SiteView;
+
+/// Why a site has ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// It was closed or halted.
+    Closed,
+    /// A committed view excludes it.
+    Excluded(Arc<SiteView>),
+    /// A machine broke an invariant (fail-stop).
+    Broken(String),
+}
+
+impl Ending {
+    pub(crate) fn error(&self) -> Error {
+        match self {
+            Ending::Closed => Error::Closed("the site is closed".into()),
+            Ending::Excluded(view) => {
+                Error::Excluded(format!("view {} goes on without it", view.number.0))
+            }
+            Ending::Broken(what) => Error::Internal(what.clone()),
+        }
+    }
+}

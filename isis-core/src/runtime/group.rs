@@ -1,0 +1,88 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::process::{Process, Wait};
+use crate::delivery::{GroupView, Olabel};
+use crate::error::Error;
+use crate::ids::{GroupId, MessageId};
+use crate::machine::broadcast::Address;
+
+/// A process's membership in a group.
+#[derive(Clone)]
+pub struct Group {
+    id: GroupId,
+    name: Arc<str>,
+    process: Process,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Group({} {:?} {:?})", self.id, self.name, self.process)
+    }
+}
+
+impl Group {
+    pub(crate) fn new(id: GroupId, name: &str, process: Process) -> Group {
+        Group {
+            id,
+            name: Arc::from(name),
+            process,
+        }
+    }
+
+    /// The instance of the group.
+    pub fn id(&self) -> GroupId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The member.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The view of the last `View` event that the process took; none before the first, and none
+    /// after the one that ended its membership.
+    pub fn view(&self) -> Option<Arc<GroupView>> {
+        self.process.endpoint().ok()?.group(self.id)?.view
+    }
+
+    /// BCAST (§3.1) to the members: those of the same label come in the same order everywhere.
+    pub fn bcast(&self, label: &str, payload: Bytes, wait: Wait) -> Result<MessageId, Error> {
+        self.process
+            .send_bcast(Address::Group(self.id), label, payload, wait)
+    }
+
+    /// OBCAST (§3.2) to the members: delivered here at once, elsewhere after what precedes it.
+    pub fn obcast(&self, olabel: Olabel, payload: Bytes, wait: Wait) -> Result<MessageId, Error> {
+        self.process
+            .send_obcast(Address::Group(self.id), olabel, payload, wait)
+    }
+
+    /// GBCAST (§3.3) to the members: ordered against everything in the group.
+    pub fn gbcast(&self, payload: Bytes, wait: Wait) -> Result<MessageId, Error> {
+        let size = payload.len();
+        self.process
+            .endpoint()?
+            .send(size, wait, |e| e.gbcast(self.id, payload))
+    }
+
+    /// Stops being a member.
+    pub fn leave(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        let endpoint = self.process.endpoint()?;
+        endpoint.complete(timeout, |e| e.leave(self.id))?;
+        Ok(())
+    }
+
+    /// Starts to leave; the token comes back in `Event::Completed`.
+    pub fn start_leave(&self) -> Result<u64, Error> {
+        self.process.endpoint()?.start(|e| e.leave(self.id))
+    }
+}
