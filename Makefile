@@ -1,0 +1,67 @@
+# Everything a user or a packager runs. On a fresh machine with cargo, python3 (3.9+), a C compiler
+# and make, each target sets up whatever else it needs under target/ and .venv/.
+# What belongs to one folder (C library, Python wheel) is in mk/<folder>.mk.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+PYTHON ?= python3
+CC ?= cc
+
+-include $(sort $(wildcard mk/*.mk))
+
+ISIS := target/release/isis
+DEMO_MEMBER := target/demo/member
+BENCH_MEMBER := target/bench/member
+
+# The victim's site is the oldest, the view manager: c or python.
+VICTIM ?= c
+# The text to send; by default the one shipped, repeated.
+FILE ?= demo/text.txt
+SOAK_MINUTES ?= 3
+BENCH_RUNS ?= 3
+
+.PHONY: help demo test mutants soak bench clean tools
+
+help: ## show the targets
+	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
+	@echo 'make test                                 every check; ends with "N passed, N failed"'
+	@echo 'make mutants                              each seeded fault must be found'
+	@echo 'make soak [SOAK_MINUTES=3]                load, and a kill every 20 s'
+	@echo 'make bench [BENCH_RUNS=3]                 throughput, latency, kill to view, through the C API'
+	@echo 'make install [DESTDIR= PREFIX= LIBDIR=]   library, header and isis.pc'
+	@echo 'make clean                                remove everything built'
+
+tools:
+	$(CARGO) build --locked --release -p isis-tools
+
+$(DEMO_MEMBER): demo/member.c demo/replica.c demo/replica.h include/isis.h target/release/libisis.so
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 -g -Wall -Wextra -Wpedantic -Werror -Iinclude -o $@ \
+	  demo/member.c demo/replica.c -Ltarget/release -Wl,-rpath,'$$ORIGIN/../release' -lisis
+
+$(BENCH_MEMBER): bench/member.c include/isis.h target/release/libisis.so
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 -g -Wall -Wextra -Wpedantic -Werror -Iinclude -o $@ \
+	  bench/member.c -Ltarget/release -Wl,-rpath,'$$ORIGIN/../release' -lisis
+
+demo: tools ffi wheel-installed ## three processes, one is killed, all agree
+	@$(MAKE) --no-print-directory $(DEMO_MEMBER)
+	@$(ISIS) demo --victim $(VICTIM) --file '$(FILE)' --c-member $(DEMO_MEMBER) \
+	  --python .venv/bin/python --python-member demo/member.py
+
+test: ## every check
+	@mk/check.sh
+
+mutants: ## each seeded fault must be found
+	@mk/mutants.sh
+
+soak: tools ## load, and a kill every 20 s
+	@$(ISIS) soak --minutes $(SOAK_MINUTES)
+
+bench: tools ffi ## throughput, latency, kill to view, through the C API
+	@$(MAKE) --no-print-directory $(BENCH_MEMBER)
+	@$(ISIS) bench --member $(BENCH_MEMBER) --runs $(BENCH_RUNS)
+
+clean: ## remove everything built
+	rm -rf target .venv
