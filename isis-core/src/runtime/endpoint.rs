@@ -145,30 +145,31 @@ impl SharedEndpoint {
         self.inner.lock().join(name)
     }
 
-    /// Starts an operation and waits for its outcome, which then is no event.
+    /// Starts an operation and waits for its outcome, which then is no event. `started` gets the
+    /// token before any event can carry it, under the lock.
     pub(crate) fn complete(
         &self,
         timeout: Option<Duration>,
+        started: impl FnOnce(u64),
         call: impl FnOnce(&mut Endpoint) -> Result<(u64, Call), Error>,
     ) -> Result<Outcome, Error> {
         let mut inner = self.inner.lock();
-        let token = inner.call(|endpoint| {
-            let started = call(endpoint)?;
-            endpoint.expect(started.0);
-            Ok(started)
-        })?;
+        let token = inner.call(call)?;
+        started(token);
         self.wait_outcome(inner, token, deadline(timeout))
     }
 
     /// Joins the group of this name and waits until the process is a member.
-    pub(crate) fn join(&self, name: &str, timeout: Option<Duration>) -> Result<GroupId, Error> {
+    pub(crate) fn join(
+        &self,
+        name: &str,
+        timeout: Option<Duration>,
+        started: impl FnOnce(u64),
+    ) -> Result<Outcome, Error> {
         let mut inner = self.inner.lock();
         let token = inner.join(name)?;
-        inner.endpoint.expect(token);
-        match self.wait_outcome(inner, token, deadline(timeout))? {
-            Outcome::Joined(group) => Ok(group),
-            other => Err(Error::Internal(format!("join completed with {other:?}"))),
-        }
+        started(token);
+        self.wait_outcome(inner, token, deadline(timeout))
     }
 
     fn wait_outcome(
@@ -177,19 +178,20 @@ impl SharedEndpoint {
         token: u64,
         deadline: Option<Instant>,
     ) -> Result<Outcome, Error> {
+        inner.endpoint.expect(token);
+        let mut late = false;
         loop {
             if let Some(result) = inner.endpoint.outcome(token) {
                 inner.report_taken();
                 return result;
             }
-            if let Err(e) = inner.check() {
+            let ended = inner.check();
+            if late || ended.is_err() {
                 inner.endpoint.give_up(token);
-                return Err(e);
+                return Err(ended.err().unwrap_or(Error::TimedOut));
             }
-            if self.wait_changed(&mut inner, deadline) {
-                inner.endpoint.give_up(token);
-                return Err(Error::TimedOut);
-            }
+            // An outcome that came as the time ran out is still an outcome: look once more.
+            late = self.wait_changed(&mut inner, deadline);
         }
     }
 

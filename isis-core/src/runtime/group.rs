@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::process::{Process, Wait};
+use super::process::{Operation, Process, Wait};
 use crate::delivery::{GroupView, Olabel};
 use crate::error::Error;
 use crate::ids::{GroupId, MessageId};
@@ -76,8 +76,8 @@ impl Group {
 
     /// Stops being a member.
     pub fn leave(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        let endpoint = self.process.endpoint()?;
-        endpoint.complete(timeout, |e| e.leave(self.id))?;
+        self.process
+            .run(Operation::Leave(self.id), timeout, |_| ())?;
         Ok(())
     }
 

@@ -14,6 +14,6 @@ mod stats;
 pub use endpoint::Notifier;
 pub use group::Group;
 pub use in_process::InProcessNetwork;
-pub use process::{Process, Wait};
+pub use process::{Operation, Process, Wait};
 pub use site::Site;
 pub use stats::Stats;

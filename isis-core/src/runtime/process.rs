@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::endpoint::{Notifier, SharedEndpoint};
 use super::group::Group;
 use super::site::Site;
-use crate::delivery::{Endpoint, Event, Olabel, StatusAnswer};
+use crate::delivery::{Endpoint, Event, Olabel, Outcome, StatusAnswer};
 use crate::error::Error;
 use crate::ids::{GroupId, MessageId, ProcessId};
 use crate::machine::broadcast::Address;
@@ -21,6 +21,19 @@ pub enum Wait {
     Forever,
     /// Waits for room, [`Error::TimedOut`] after this time.
     For(Duration),
+}
+
+/// What [`Process::run`] starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation<'a> {
+    /// [`Process::join`].
+    Join(&'a str),
+    /// [`Group::leave`].
+    Leave(GroupId),
+    /// [`Process::flush`].
+    Flush,
+    /// [`Process::close`].
+    Close,
 }
 
 /// A process: it joins groups, sends, and takes its events one by one, in order.
@@ -92,8 +105,28 @@ impl Process {
     /// Becomes a member of the group of this name (§3.3), created if there is none. The view that
     /// admitted the process comes as its first event of the group.
     pub fn join(&self, name: &str, timeout: Option<Duration>) -> Result<Group, Error> {
-        let id = self.endpoint()?.join(name, timeout)?;
-        Ok(Group::new(id, name, self.clone()))
+        match self.run(Operation::Join(name), timeout, |_| ())? {
+            Outcome::Joined(id) => Ok(Group::new(id, name, self.clone())),
+            other => Err(Error::Internal(format!("join completed with {other:?}"))),
+        }
+    }
+
+    /// Any operation, for callers that must know its token even if they wait: `started` gets it
+    /// before any event can carry it, under the queue's lock (it must not call the library, and
+    /// must be short). The outcome is an event only if this returns [`Error::TimedOut`].
+    pub fn run(
+        &self,
+        operation: Operation<'_>,
+        timeout: Option<Duration>,
+        started: impl FnOnce(u64),
+    ) -> Result<Outcome, Error> {
+        let endpoint = self.endpoint()?;
+        match operation {
+            Operation::Join(name) => endpoint.join(name, timeout, started),
+            Operation::Leave(id) => endpoint.complete(timeout, started, |e| e.leave(id)),
+            Operation::Flush => endpoint.complete(timeout, started, Endpoint::flush),
+            Operation::Close => endpoint.complete(timeout, started, Endpoint::close),
+        }
     }
 
     /// Starts to join; the token comes back in [`Event::Completed`].
@@ -196,7 +229,7 @@ impl Process {
     /// §3.4: waits until every OBCAST that the process sent or delivered is received, and every
     /// BCAST that it sent is final, at all operational destinations.
     pub fn flush(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        self.endpoint()?.complete(timeout, Endpoint::flush)?;
+        self.run(Operation::Flush, timeout, |_| ())?;
         Ok(())
     }
 
@@ -212,7 +245,7 @@ impl Process {
 
     /// Ends the process (R31): its groups see it fail after its messages are received and final.
     pub fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        self.endpoint()?.complete(timeout, Endpoint::close)?;
+        self.run(Operation::Close, timeout, |_| ())?;
         Ok(())
     }
 
