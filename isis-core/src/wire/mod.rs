@@ -4,5 +4,9 @@
 //! allocates in proportion to what has arrived, never by a length that it was merely told.
 
 mod codec;
+pub mod frame;
+mod splitter;
+pub(crate) mod varint;
 
 pub use codec::{WireError, decode_exact, decode_prefix, encode};
+pub use splitter::FrameSplitter;
