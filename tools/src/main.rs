@@ -1,3 +1,43 @@
-//! The `isis` command.
+//! The `isis` command: the demonstration, the measurement and the soak.
 
-fn main() {}
+mod child;
+mod clock;
+mod demo;
+mod ports;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What every run of the command ends with: nothing, or what went wrong.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Process groups with ordered, atomic broadcasts: demonstration and measurement"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Three processes replicate a text; one is killed; all must agree
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(options) => demo::run(&options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("isis: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
