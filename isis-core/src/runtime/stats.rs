@@ -11,6 +11,17 @@ macro_rules! statistics {
             $($(#[$gdoc])* pub $gauge: usize,)*
         }
 
+        impl Stats {
+            /// Everything by name, counters first.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [
+                    $((stringify!($counter), self.$counter),)*
+                    $((stringify!($gauge), self.$gauge as u64),)*
+                ]
+                .into_iter()
+            }
+        }
+
         /// The cells behind [`Stats`].
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
