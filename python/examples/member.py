@@ -1,0 +1,22 @@
+"""A complete group member: member.py 1 127.0.0.1:7001 2@127.0.0.1:7002 3@127.0.0.1:7003"""
+
+import sys
+
+import isis
+
+number, listen, *others = sys.argv[1:]
+peers = {int(peer): address for peer, address in (other.split("@") for other in others)}
+
+with isis.Site(int(number), listen=listen, peers=peers) as site:
+    with site.process("member").join("orders") as group:
+        group.bcast(f"order of site {number}".encode(), label="queue")
+        orders = []
+        for event in group:
+            if isinstance(event, isis.View):
+                print("members:", *event.members, flush=True)
+            elif isinstance(event, isis.Message):
+                orders.append(event.payload.decode())
+                print(len(orders), orders[-1], flush=True)
+                if len(orders) > len(peers):
+                    break
+        group.flush()
