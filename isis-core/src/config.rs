@@ -28,7 +28,7 @@ const WORDS: &str = "id, cluster, listen, advertise, peer, quorum, first_view, i
     hello_interval_ms, suspect_after_ms, max_message, window_messages, window_bytes";
 
 /// What a new view needs (§4.2, R5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quorum {
     /// A majority of the previous view, or exactly half with its oldest site.
     #[default]
@@ -39,7 +39,7 @@ pub enum Quorum {
 }
 
 /// Who must take part in the first view (R2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FirstView {
     /// Every listed site.
     #[default]

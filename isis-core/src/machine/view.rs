@@ -45,6 +45,8 @@ pub enum Effect {
 pub enum Note {
     /// The first view waits for these, in words.
     WaitingFor(String),
+    /// A site that wants to found with us lists other peers than we do; which, in words (R2).
+    PeersDiffer(String),
     /// This site took over as manager and interrogates (three phases).
     TakeOver {
         /// The view number that it wants to decide.

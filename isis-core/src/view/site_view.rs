@@ -1,13 +1,14 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Epoch, Incarnation, Site, SiteId, ViewNumber};
 
 /// A site of a view and where to reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Member {
     /// The site.
     pub site: Site,
@@ -16,7 +17,7 @@ pub struct Member {
 }
 
 /// Why a site is no longer in the view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LeftReason {
     /// It asked to leave.
     Asked,
@@ -25,7 +26,7 @@ pub enum LeftReason {
 }
 
 /// A numbered list of operational sites, oldest first (§4.2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SiteView {
     /// The sequence that this view belongs to (R1).
     pub epoch: Epoch,
@@ -57,5 +58,17 @@ impl SiteView {
     /// The oldest site (§4.2).
     pub fn manager(&self) -> Site {
         self.members[0].site
+    }
+}
+
+impl fmt::Display for SiteView {
+    /// As in `v3 [0.1 2.1 1.2]`: its number, and its sites with their incarnations, oldest first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{} [", self.number.0)?;
+        for (i, site) in self.sites().enumerate() {
+            let space = if i == 0 { "" } else { " " };
+            write!(f, "{space}{site}")?;
+        }
+        write!(f, "]")
     }
 }

@@ -1,0 +1,405 @@
+//! Ballots: promise, propose, accept, commit (R2, R4, R5, R7).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::decision::{self, Campaign};
+use super::message::{Ballot, Message, Proposal, Subject};
+use super::step::Step;
+use super::{Phase, SiteView, Views, quorum};
+use crate::config::Quorum;
+use crate::ids::{Site, ViewNumber};
+use crate::machine::ViewToTransport;
+
+/// The shortest bound of a random back-off; it doubles with the attempts.
+const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// Which sites' frames the transport machine withholds (R7): those that the highest accepted proposal
+/// leaves out, or the one about to be accepted. An acceptance takes effect, and is told, only once its
+/// sites are withheld.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Withholding {
+    token: u64,
+    sites: BTreeSet<Site>,
+    effective: bool,
+    waiting: Option<Proposal>,
+}
+
+impl Withholding {
+    /// Withholds these from now on; true if that is so already.
+    fn follow(&mut self, sites: BTreeSet<Site>, step: &mut Step) -> bool {
+        if self.sites != sites {
+            self.token += 1;
+            self.effective = sites.is_empty();
+            self.sites = sites.clone();
+            let token = self.token;
+            step.transport(ViewToTransport::Withhold { token, sites });
+        }
+        self.effective || self.sites.is_empty()
+    }
+
+    /// The view is decided: nothing is withheld.
+    pub fn release(&mut self, step: &mut Step) {
+        self.waiting = None;
+        self.follow(BTreeSet::new(), step);
+    }
+}
+
+impl Views {
+    pub(super) fn on_ballot(&mut self, from: Site, message: Message, step: &mut Step) {
+        let subject = match &message {
+            Message::Interrogate { subject, .. }
+            | Message::Promise { subject, .. }
+            | Message::Propose { subject, .. }
+            | Message::Accept { subject, .. }
+            | Message::Refuse { subject, .. } => *subject,
+            _ => return,
+        };
+        if !self.is_open(from, subject, step) {
+            return;
+        }
+        match message {
+            Message::Interrogate { ballot, .. } => self.on_interrogate(from, ballot, step),
+            Message::Promise {
+                ballot, accepted, ..
+            } => {
+                self.on_promise(from, ballot, accepted, step);
+            }
+            Message::Propose { proposal, .. } => self.on_propose(from, proposal, step),
+            Message::Accept { proposal, .. } => self.learn(&[from], proposal, step),
+            Message::Refuse {
+                ballot, promised, ..
+            } => self.on_refuse(ballot, promised, step),
+            _ => {}
+        }
+    }
+
+    /// Whether this is about the view being decided here, by one who has a say in it. Whoever lags is
+    /// brought up to date; if we lag, the sender learns it.
+    fn is_open(&mut self, from: Site, subject: Subject, step: &mut Step) -> bool {
+        match &self.phase {
+            Phase::Outside(outside) => match &outside.joining {
+                _ if subject.epoch.is_some() => false,
+                Some(view) => {
+                    step.send(from, &Message::Commit(view.clone()));
+                    false
+                }
+                None => outside.is_fresh(from),
+            },
+            Phase::Inside(inside) => {
+                let current = &inside.current;
+                let member = current.contains(from);
+                if subject == self.subject() && member {
+                    return true;
+                }
+                if subject.epoch == Some(current.epoch) && member && subject > self.subject() {
+                    self.repeat_status(step);
+                } else if subject.epoch == Some(current.epoch) || subject.epoch.is_none() {
+                    self.bring_up_to_date(from, step);
+                }
+                false
+            }
+            Phase::Departing(_) => {
+                self.bring_up_to_date(from, step);
+                false
+            }
+            Phase::Out => false,
+        }
+    }
+
+    /// The view to be decided next.
+    fn subject(&self) -> Subject {
+        match self.current() {
+            Some(view) => Subject {
+                epoch: Some(view.epoch),
+                number: ViewNumber(view.number.0 + 1),
+            },
+            None => Subject {
+                epoch: None,
+                number: ViewNumber(0),
+            },
+        }
+    }
+
+    /// Those whom a proposer addresses: all that have a vote and may answer, but for itself.
+    fn electors(&self) -> Vec<Site> {
+        match &self.phase {
+            Phase::Outside(outside) => outside.electors(),
+            Phase::Inside(inside) => {
+                let voters = inside.others(self.me);
+                voters.filter(|s| !self.links.suspects(*s)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Starts a ballot above all known ones (three phases).
+    pub(super) fn interrogate(&mut self, step: &mut Step) {
+        let ballot = Ballot {
+            attempt: self.decision.next_attempt(),
+            proposer: self.me,
+        };
+        self.promise(ballot, step);
+        let promises = BTreeMap::from([(self.me, self.decision.accepted.clone())]);
+        self.decision.campaign = Some(Campaign::Interrogating { ballot, promises });
+        let subject = self.subject();
+        step.send_all(self.electors(), &Message::Interrogate { subject, ballot });
+        self.weigh_promises(step);
+    }
+
+    /// Promises to take part in no lower ballot; an acceptance still waiting to take effect at a lower
+    /// one is void, and what was withheld for it released.
+    fn promise(&mut self, ballot: Ballot, step: &mut Step) {
+        self.decision.promised = Some(ballot);
+        let void = |p: &mut Proposal| p.ballot < ballot;
+        if self.withholding.waiting.take_if(void).is_some() {
+            let sites = self
+                .decision
+                .accepted
+                .as_ref()
+                .map(|p| self.left_out(&p.view));
+            self.withholding.follow(sites.unwrap_or_default(), step);
+        }
+    }
+
+    fn on_interrogate(&mut self, from: Site, ballot: Ballot, step: &mut Step) {
+        let subject = self.subject();
+        if ballot.proposer != from || ballot.attempt == 0 {
+            return;
+        }
+        match self.decision.promised {
+            Some(promised) if promised > ballot => {
+                step.send(
+                    from,
+                    &Message::Refuse {
+                        subject,
+                        ballot,
+                        promised,
+                    },
+                );
+            }
+            _ => {
+                self.promise(ballot, step);
+                let accepted = self.decision.accepted.clone();
+                step.send(
+                    from,
+                    &Message::Promise {
+                        subject,
+                        ballot,
+                        accepted,
+                    },
+                );
+            }
+        }
+    }
+
+    fn on_promise(
+        &mut self,
+        from: Site,
+        ballot: Ballot,
+        accepted: Option<Proposal>,
+        step: &mut Step,
+    ) {
+        if let Some(Campaign::Interrogating {
+            ballot: mine,
+            promises,
+        }) = &mut self.decision.campaign
+            && *mine == ballot
+        {
+            promises.insert(from, accepted.clone());
+            self.weigh_promises(step);
+        }
+        if let Some(proposal) = accepted {
+            self.learn(&[from], proposal, step);
+        }
+    }
+
+    /// Proposes once enough have promised: what they are bound to, else what this site wants.
+    fn weigh_promises(&mut self, step: &mut Step) {
+        let Some(Campaign::Interrogating { ballot, promises }) = &self.decision.campaign else {
+            return;
+        };
+        let ballot = *ballot;
+        let promisers: BTreeSet<Site> = promises.keys().copied().collect();
+        let bound = decision::bound(promises).map(|p| p.view.clone());
+        let (enough, view, voters) = match &self.phase {
+            Phase::Outside(outside) => (
+                quorum::founds(
+                    self.settings.first_view,
+                    &outside.listed,
+                    promisers.iter().copied(),
+                ),
+                bound.unwrap_or_else(|| self.first_view(outside, &promisers)),
+                promisers,
+            ),
+            Phase::Inside(inside) => (
+                match self.settings.quorum {
+                    Quorum::Majority => quorum::is_quorum(&inside.current, &promisers),
+                    Quorum::None => self.electors().iter().all(|s| promisers.contains(s)),
+                },
+                bound.unwrap_or_else(|| self.next_view(inside)),
+                BTreeSet::new(),
+            ),
+            _ => return,
+        };
+        if enough {
+            self.propose(
+                Proposal {
+                    ballot,
+                    view,
+                    voters,
+                },
+                step,
+            );
+        }
+    }
+
+    /// Leads this ballot with its one value. The proposal leaves once it is accepted here.
+    pub(super) fn propose(&mut self, proposal: Proposal, step: &mut Step) {
+        self.decision.campaign = Some(Campaign::Proposing(proposal.clone()));
+        self.prepare_to_accept(proposal, step);
+    }
+
+    fn on_propose(&mut self, from: Site, proposal: Proposal, step: &mut Step) {
+        let subject = self.subject();
+        let ballot = proposal.ballot;
+        let may_lead = match &self.phase {
+            Phase::Outside(_) => proposal.voters.contains(&self.me),
+            Phase::Inside(inside) => ballot.attempt > 0 || from == inside.current.manager(),
+            _ => false,
+        };
+        if ballot.proposer != from || !may_lead || proposal.view.members.is_empty() {
+            return;
+        }
+        match self.decision.promised {
+            Some(promised) if promised > ballot => {
+                step.send(
+                    from,
+                    &Message::Refuse {
+                        subject,
+                        ballot,
+                        promised,
+                    },
+                );
+            }
+            _ => self.prepare_to_accept(proposal, step),
+        }
+    }
+
+    fn prepare_to_accept(&mut self, proposal: Proposal, step: &mut Step) {
+        self.promise(proposal.ballot, step);
+        let sites = self.left_out(&proposal.view);
+        if self.withholding.follow(sites, step) {
+            self.accept(proposal, step);
+        } else {
+            self.withholding.waiting = Some(proposal);
+        }
+    }
+
+    pub(super) fn on_withheld(&mut self, token: u64, step: &mut Step) {
+        if token == self.withholding.token {
+            self.withholding.effective = true;
+            if let Some(proposal) = self.withholding.waiting.take() {
+                self.accept(proposal, step);
+            }
+        }
+    }
+
+    fn accept(&mut self, proposal: Proposal, step: &mut Step) {
+        let subject = self.subject();
+        let proposer = proposal.ballot.proposer;
+        self.decision.accepted = Some(proposal.clone());
+        if proposer == self.me {
+            let message = Message::Propose {
+                subject,
+                proposal: proposal.clone(),
+            };
+            step.send_all(self.electors(), &message);
+        } else {
+            let message = Message::Accept {
+                subject,
+                proposal: proposal.clone(),
+            };
+            step.send(proposer, &message);
+        }
+        self.learn(&[proposer, self.me], proposal, step);
+    }
+
+    /// These sites have accepted. Whoever learns of enough acceptances commits (R5).
+    fn learn(&mut self, sites: &[Site], proposal: Proposal, step: &mut Step) {
+        let accepted = self.decision.learn(sites, &proposal);
+        let committed = match &self.phase {
+            Phase::Outside(outside) => quorum::founded(
+                self.settings.first_view,
+                &outside.listed,
+                &proposal,
+                accepted,
+            ),
+            Phase::Inside(inside) => {
+                let policy = self.settings.quorum;
+                quorum::commits(policy, &inside.current, &proposal.view, accepted)
+            }
+            _ => false,
+        };
+        if committed {
+            self.commit(proposal, step);
+        }
+    }
+
+    fn commit(&mut self, proposal: Proposal, step: &mut Step) {
+        if proposal.ballot.proposer == self.me {
+            let current = self.current().into_iter().flat_map(SiteView::sites);
+            let mut audience: BTreeSet<Site> = current.chain(proposal.view.sites()).collect();
+            audience.extend(&proposal.voters);
+            audience.remove(&self.me);
+            step.send_all(audience, &Message::Commit(proposal.view.clone()));
+        }
+        self.on_commit(proposal.view, step);
+    }
+
+    fn on_refuse(&mut self, ballot: Ballot, promised: Ballot, step: &mut Step) {
+        let leading = match &self.decision.campaign {
+            Some(Campaign::Interrogating { ballot, .. }) => *ballot,
+            Some(Campaign::Proposing(proposal)) => proposal.ballot,
+            _ => return,
+        };
+        if leading != ballot || promised <= ballot {
+            return;
+        }
+        self.promise(
+            promised.max(self.decision.promised.unwrap_or(promised)),
+            step,
+        );
+        let bound = BACK_OFF.as_micros() as u64 * (1 << promised.attempt.min(6));
+        let wait = self.draw(promised.attempt, bound);
+        let until = step.now + Duration::from_micros(wait);
+        self.decision.campaign = Some(Campaign::BackingOff { until });
+    }
+
+    /// Sends what is unanswered again.
+    pub(super) fn repeat_campaign(&mut self, step: &mut Step) {
+        let subject = self.subject();
+        match &self.decision.campaign {
+            Some(Campaign::Interrogating { ballot, promises }) => {
+                let ballot = *ballot;
+                let mut silent = self.electors();
+                silent.retain(|s| !promises.contains_key(s));
+                step.send_all(silent, &Message::Interrogate { subject, ballot });
+            }
+            Some(Campaign::Proposing(proposal))
+                if self.decision.accepted.as_ref() == Some(proposal) =>
+            {
+                let proposal = proposal.clone();
+                step.send_all(self.electors(), &Message::Propose { subject, proposal });
+            }
+            _ => {}
+        }
+    }
+
+    /// The sites of our view that are not in this one.
+    fn left_out(&self, view: &SiteView) -> BTreeSet<Site> {
+        let current = self.current().into_iter().flat_map(SiteView::sites);
+        current.filter(|s| !view.contains(*s)).collect()
+    }
+}

@@ -1,0 +1,62 @@
+//! One site's part in one ballot decision: what it promised, accepted and learned, and the campaign
+//! that it leads (R2, R4, R5). The same for the first view and for later ones; only who votes differs.
+//!
+//! Why at most one value is ever committed: a ballot carries one value, a proposer above ballot 0 first
+//! has promises from a quorum and takes the value accepted at the highest ballot that they report, and
+//! quorums share a site (see `quorum`). So once a value is committed every higher ballot has that value.
+//! Who only reports a *pending* proposal without ballots, or adopts any reported one, can revive one
+//! that had lost (PROPERTIES V2, V3).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use super::message::{Ballot, Proposal};
+use crate::ids::Site;
+use crate::time::Time;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Campaign {
+    /// Collecting promises, with what each site had accepted.
+    Interrogating {
+        ballot: Ballot,
+        promises: BTreeMap<Site, Option<Proposal>>,
+    },
+    /// Collecting acceptances. Never given up except for a refusal.
+    Proposing(Proposal),
+    /// Refused; trying above the promised ballot after this time, so that rivals do not meet for ever.
+    BackingOff { until: Time },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Decision {
+    pub promised: Option<Ballot>,
+    pub accepted: Option<Proposal>,
+    pub campaign: Option<Campaign>,
+    /// Known acceptances, whoever led those ballots.
+    learned: BTreeMap<Proposal, BTreeSet<Site>>,
+}
+
+impl Decision {
+    /// The attempt for a ballot above all that this site knows of.
+    pub fn next_attempt(&self) -> u64 {
+        self.promised.map_or(1, |promised| promised.attempt + 1)
+    }
+
+    /// Notes acceptances; returns all that are known of this proposal.
+    pub fn learn(&mut self, sites: &[Site], proposal: &Proposal) -> &BTreeSet<Site> {
+        let acceptors = self.learned.entry(proposal.clone()).or_default();
+        acceptors.extend(sites);
+        acceptors
+    }
+}
+
+/// What a proposer with these promises must propose; `None` leaves it free.
+pub(super) fn bound(promises: &BTreeMap<Site, Option<Proposal>>) -> Option<&Proposal> {
+    let accepted = promises.values().flatten();
+    if cfg!(isis_mutant = "V2") {
+        None
+    } else if cfg!(isis_mutant = "V3") {
+        accepted.min_by_key(|p| p.ballot)
+    } else {
+        accepted.max_by_key(|p| p.ballot)
+    }
+}

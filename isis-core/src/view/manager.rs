@@ -1,0 +1,175 @@
+//! The view manager: what the next view should be, and whether this site is to propose it.
+//!
+//! The oldest site acts; another acts when it takes all older ones for failed (§4.2). Who acts without
+//! need does no harm, only delay: its ballots compete. A site acts only while it hears a quorum, so
+//! that one which is itself cut off does not begin to exclude the others (PROTOCOL-REVIEW 4).
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::decision::Campaign;
+use super::member::Inside;
+use super::message::{Ballot, Proposal};
+use super::step::Step;
+use super::{LeftReason, Member, Phase, SiteView, Views, quorum};
+use crate::config::Quorum;
+use crate::ids::{Site, ViewNumber};
+use crate::machine::view::Note;
+
+impl Views {
+    /// Decides the next view if it is for this site to do, and there is something to decide.
+    pub(super) fn manage(&mut self, step: &mut Step) {
+        let Phase::Inside(inside) = &self.phase else {
+            return;
+        };
+        let retrying = match self.decision.campaign {
+            Some(Campaign::Proposing(_)) => return,
+            Some(Campaign::Interrogating { .. }) if self.is_acting(inside) => return,
+            Some(Campaign::BackingOff { until }) if self.is_acting(inside) => {
+                if step.now < until {
+                    return;
+                }
+                true
+            }
+            _ => false,
+        };
+        let next = self.next_view(inside);
+        let changes = !(next.joined.is_empty() && next.left.is_empty());
+        if !self.is_acting(inside) || !(changes || self.is_undecided(inside)) {
+            self.decision.campaign = None;
+            return;
+        }
+        if next.members.is_empty() || !next.sites().any(|s| quorum::keeps_founder(&next, s)) {
+            return;
+        }
+        let in_office = inside.current.manager() == self.me;
+        if in_office && changes && self.decision.promised.is_none() {
+            let ballot = Ballot {
+                attempt: 0,
+                proposer: self.me,
+            };
+            let voters = BTreeSet::new();
+            let view = next;
+            self.propose(
+                Proposal {
+                    ballot,
+                    view,
+                    voters,
+                },
+                step,
+            );
+        } else {
+            if !in_office && !retrying {
+                step.note(Note::TakeOver {
+                    number: next.number.0,
+                });
+            }
+            self.interrogate(step);
+        }
+    }
+
+    /// The oldest site that is not suspected, while it hears a quorum.
+    fn is_acting(&self, inside: &Inside) -> bool {
+        let view = &inside.current;
+        let heard = |s: &Site| *s == self.me || self.links.hears(*s);
+        let heard: BTreeSet<Site> = view.sites().filter(heard).collect();
+        let mut older = view.sites().take_while(|s| *s != self.me);
+        (self.settings.quorum == Quorum::None || quorum::is_quorum(view, &heard))
+            && older.all(|s| self.links.suspects(s) || self.is_accused(inside, s))
+    }
+
+    /// At least two others, or all there are, suspect the site.
+    fn is_accused(&self, inside: &Inside, site: Site) -> bool {
+        let others: Vec<Site> = inside.others(self.me).filter(|s| *s != site).collect();
+        let accuses = |s: &&Site| {
+            inside
+                .statuses
+                .get(s)
+                .is_some_and(|t| t.suspects.contains(&site))
+        };
+        let accusers = others.iter().filter(accuses).count();
+        accusers > 0 && accusers >= others.len().min(2)
+    }
+
+    /// Somebody accepted a proposal that nobody brings to an end.
+    fn is_undecided(&self, inside: &Inside) -> bool {
+        let number = inside.current.number;
+        let undecided = |s: &super::message::Status| s.number == number && s.undecided;
+        self.decision.accepted.is_some() || inside.statuses.values().any(undecided)
+    }
+
+    /// Whom this site would exclude for having failed: those it suspects, and those that the members it
+    /// believes suspect, older accusers first. If a member suspects *us*, the link between us is broken
+    /// and one of the two must go.
+    fn failed(&self, inside: &Inside) -> BTreeSet<Site> {
+        let view = &inside.current;
+        let mut failed: BTreeSet<Site> = view.sites().filter(|s| self.links.suspects(*s)).collect();
+        for accuser in inside.others(self.me) {
+            let Some(status) = inside.statuses.get(&accuser) else {
+                continue;
+            };
+            if failed.contains(&accuser) {
+                continue;
+            }
+            if status.suspects.contains(&self.me) {
+                failed.insert(accuser);
+            } else {
+                failed.extend(status.suspects.iter().filter(|s| view.contains(**s)));
+            }
+        }
+        failed
+    }
+
+    /// The successor of the current view with all changes known here.
+    pub(super) fn next_view(&self, inside: &Inside) -> SiteView {
+        let current = &inside.current;
+        let failed = self.failed(inside);
+        let leaving = |s: Site| match s == self.me {
+            true => self.leaving,
+            false => inside.statuses.get(&s).is_some_and(|t| t.leaving),
+        };
+        let mut next = SiteView {
+            number: ViewNumber(current.number.0 + 1),
+            joined: Vec::new(),
+            left: Vec::new(),
+            ..current.clone()
+        };
+        next.members.retain(|m| {
+            let reason = match m.site {
+                s if leaving(s) => LeftReason::Asked,
+                s if failed.contains(&s) => LeftReason::Failed,
+                _ => return true,
+            };
+            next.left.push((m.site, reason));
+            false
+        });
+        self.admit(inside, &mut next);
+        next
+    }
+
+    /// Admits applicants that every member hears, at most as many as there are members: so the view
+    /// survives if all of them fail at once (R6). An id never comes back with an incarnation that was
+    /// in a view before, or an earlier one (R5), nor while another incarnation of it is in.
+    fn admit(&self, inside: &Inside, next: &mut SiteView) {
+        let kept: Vec<Site> = next.sites().collect();
+        let hears = |member: Site, site: Site| match member == self.me {
+            true => self.links.hears(site),
+            false => inside
+                .statuses
+                .get(&member)
+                .is_some_and(|t| t.hears.contains(&site)),
+        };
+        for site in inside.applicants.iter().copied() {
+            if next.joined.len() < kept.len()
+                && next.highest.get(&site.id) < Some(&site.incarnation)
+                && next.sites().all(|s| s.id != site.id)
+                && kept.iter().all(|member| hears(*member, site))
+            {
+                let address = self.links.address(site);
+                next.members.push(Member { site, address });
+                next.joined.push(site);
+                next.highest.insert(site.id, site.incarnation);
+            }
+        }
+    }
+}
