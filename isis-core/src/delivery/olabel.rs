@@ -59,6 +59,8 @@ pub struct Past {
     groups: BTreeMap<Option<GroupId>, Frontier>,
     causal: BTreeMap<Option<GroupId>, Frontier>,
     unordered: Frontier,
+    /// Per sender: everything below is settled, also what is taken only later.
+    floors: BTreeMap<ProcessId, u64>,
 }
 
 impl Past {
@@ -103,6 +105,13 @@ impl Past {
         olabel: Olabel,
         after: &[MessageId],
     ) {
+        if self
+            .floors
+            .get(&id.sender)
+            .is_some_and(|floor| id.seq < *floor)
+        {
+            return;
+        }
         let replace = |frontier: &mut Frontier| {
             for old in after {
                 frontier.remove(old);
@@ -127,6 +136,8 @@ impl Past {
 
     /// OBCASTs of `sender` below `below` are placed everywhere: forget them (R21).
     pub fn settle(&mut self, sender: ProcessId, below: u64) {
+        let floor = self.floors.entry(sender).or_default();
+        *floor = below.max(*floor);
         let id = |seq| MessageId {
             sender,
             class: Class::Obcast,

@@ -1,0 +1,357 @@
+//! Addressing (§3.5): from the application's address to destinations, and what happens to messages
+//! around a change of group view.
+//!
+//! Stamps are taken when a send leaves (R25): a process whose wait queue is up holds all its sends,
+//! so a member's OBCAST is never rejected. A BCAST that falls behind the end of the view it was
+//! addressed to is rejected by all members, since its final is above the GBCAST's, and its sender
+//! sends it off again before anything else (R27).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Broadcast;
+use super::bcast::label_key;
+use super::era::SiteSet;
+use super::message::{Bcast, Obcast, To};
+use super::process::InFlight;
+use crate::delivery::{GroupView, Label};
+use crate::ids::{Class, GroupId, MessageId};
+use crate::machine::broadcast::{Address, Note, Send};
+
+/// The local processes that a message is addressed to.
+pub(super) enum Locals {
+    /// Its stamp names a group view that is not known here yet.
+    Unknown,
+    /// All that were in that view here have gone on to a later one.
+    Past,
+    /// These.
+    Known(Vec<u32>),
+}
+
+impl Broadcast {
+    /// A send of a local process, just accepted.
+    pub fn call_send(&mut self, process: u32, send: Send) {
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        let class = send.id.class;
+        let bytes = send.payload.len();
+        p.sent.accepted[class as usize] = send.id.seq;
+        p.sent.window.insert(
+            (class, send.id.seq),
+            InFlight {
+                untaken: None,
+                bytes,
+                failed: Vec::new(),
+            },
+        );
+        if class == Class::Bcast {
+            p.sent.unsafe_bcasts.insert(send.id.seq);
+        }
+        p.held.push_back(send);
+        self.release_held(process);
+    }
+
+    /// Whether the process's sends must wait (R25).
+    fn is_held(&self, process: u32) -> bool {
+        self.frozen || self.processes.get(&process).is_none_or(|p| p.up.is_some())
+    }
+
+    /// Sends what the process holds, in order, as long as it may.
+    pub fn release_held(&mut self, process: u32) {
+        // What leaves may be placed at once and release more: that is for the outer loop to send.
+        match self.processes.get_mut(&process) {
+            Some(p) if !p.releasing => p.releasing = true,
+            _ => return,
+        }
+        while !self.is_held(process)
+            && let Some(send) = self
+                .processes
+                .get_mut(&process)
+                .and_then(|p| p.held.pop_front())
+        {
+            self.leave(process, send);
+        }
+        if let Some(p) = self.processes.get_mut(&process) {
+            p.releasing = false;
+        }
+    }
+
+    /// A send leaves, unless it must wait for an earlier one of its label to another address (R27).
+    fn leave(&mut self, process: u32, send: Send) {
+        let Label::Bcast(label) = &send.label else {
+            self.leave_obcast(process, send);
+            return;
+        };
+        let key = label_key(label);
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        let lane = p.sent.labels.entry(key).or_default();
+        let other = |b: &Bcast| {
+            label_key(&b.label) == key
+                && !matches!((&b.to, &send.address),
+                    (To::Group { group: a, .. }, Address::Group(b)) if a == b)
+        };
+        if !lane.waiting.is_empty() || p.sent.open.values().any(other) {
+            p.sent
+                .labels
+                .entry(key)
+                .or_default()
+                .waiting
+                .push_back(send);
+        } else {
+            self.leave_bcast(process, send);
+        }
+    }
+
+    /// An earlier BCAST of the label is placed at its sender: others may leave.
+    fn release_label(&mut self, process: u32, key: u32) {
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        if let Some(lane) = p.sent.labels.get_mut(&key) {
+            for call in core::mem::take(&mut lane.waiting).into_iter().rev() {
+                p.held.push_front(call);
+            }
+        }
+        self.release_held(process);
+    }
+
+    fn leave_bcast(&mut self, process: u32, send: Send) {
+        let Some((to, sites)) = self.resolve(process, &send.address) else {
+            self.abandon(process, send.id);
+            return;
+        };
+        let Label::Bcast(label) = send.label else {
+            return;
+        };
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        p.sent.bcasts += 1;
+        let id = MessageId {
+            sender: p.id,
+            class: Class::Bcast,
+            seq: p.sent.bcasts,
+        };
+        let body = Bcast {
+            id,
+            origin: send.id.seq,
+            label,
+            to,
+            sites,
+            clock: 0,
+            after: send.after,
+            payload: send.payload,
+        };
+        if matches!(body.to, To::Group { .. }) {
+            p.sent.open.insert(id.seq, body.clone());
+        }
+        self.window_leaves(process, send.id, sites);
+        self.send_bcast(process, body);
+    }
+
+    fn leave_obcast(&mut self, process: u32, send: Send) {
+        let destinations = self.resolve(process, &send.address);
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        p.sent.obcasts = send.id.seq;
+        let Some((to, sites)) = destinations else {
+            self.abandon(process, send.id);
+            return;
+        };
+        let Label::Obcast(olabel) = send.label else {
+            return;
+        };
+        self.window_leaves(process, send.id, sites);
+        let after = send.after;
+        let body = Obcast {
+            id: send.id,
+            olabel,
+            to,
+            sites,
+            after,
+            whole: true,
+            payload: send.payload,
+        };
+        self.send_obcast(process, body);
+    }
+
+    /// DESTS(B) as of now: the process's own view of the group, or those of the list that are
+    /// operational.
+    fn resolve(&self, process: u32, address: &Address) -> Option<(To, SiteSet)> {
+        match address {
+            Address::Group(group) => {
+                let view = self.processes.get(&process)?.groups.get(group)?;
+                let sites = self.era().set(view.members.iter().map(|m| m.site));
+                Some((
+                    To::Group {
+                        group: *group,
+                        stamp: view.number,
+                    },
+                    sites,
+                ))
+            }
+            Address::List(list) => {
+                let sites = self.era().set(list.iter().map(|m| m.site));
+                Some((To::List(list.clone()), sites))
+            }
+        }
+    }
+
+    /// A broadcast to a group that its sender was removed from while it was held: nobody gets it.
+    fn abandon(&mut self, process: u32, id: MessageId) {
+        if let Some(p) = self.processes.get_mut(&process) {
+            p.sent.unsafe_bcasts.remove(&id.seq);
+        }
+        self.window_leaves(process, id, SiteSet::default());
+    }
+
+    /// The local processes that a message is addressed to.
+    pub(super) fn locals(&self, to: &To) -> Locals {
+        match to {
+            To::List(list) => Locals::Known(
+                list.iter()
+                    .filter(|p| self.is_here(**p))
+                    .map(|p| p.index)
+                    .collect(),
+            ),
+            To::Group { group, stamp } => {
+                let Some(views) = self.views.get(group) else {
+                    return Locals::Unknown;
+                };
+                let Some(view) = views.get(stamp) else {
+                    let newer = views.last_key_value().is_some_and(|(n, _)| n > stamp);
+                    return if newer { Locals::Past } else { Locals::Unknown };
+                };
+                let here: Vec<u32> = view
+                    .members
+                    .iter()
+                    .filter(|p| self.is_here(**p))
+                    .map(|p| p.index)
+                    .collect();
+                let past = |q: &u32| self.processes[q].view_of(*group) > *stamp;
+                if here.iter().any(past) {
+                    Locals::Past
+                } else {
+                    Locals::Known(here)
+                }
+            }
+        }
+    }
+
+    /// Looks again at what waited for a group view to become known.
+    pub(super) fn resolve_waiting(&mut self) {
+        for id in core::mem::take(&mut self.unresolved) {
+            self.arrive(id);
+        }
+        self.propose_withheld();
+    }
+
+    /// A new view of a group is placed at a process: adopts it, rejects what is addressed to older
+    /// ones and sends the process's own again, in order, before anything else (R27).
+    pub fn enter_view(&mut self, process: u32, view: &Arc<GroupView>) {
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        let group = view.group;
+        if view.members.contains(&p.id) {
+            p.groups.insert(group, view.clone());
+        } else {
+            p.groups.remove(&group);
+        }
+        let outdated = self.outdated_bcasts(process, group, view.number);
+        for id in outdated {
+            self.reject_bcast(process, id);
+        }
+        self.send_again(process, group, view.number);
+        self.trim_views(group);
+    }
+
+    /// Puts the process's own rejected BCASTs at the front of what it holds.
+    fn send_again(&mut self, process: u32, group: GroupId, number: u64) {
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        let old = |b: &Bcast| matches!(b.to, To::Group { group: g, stamp } if g == group && stamp < number);
+        let rejected: Vec<u64> = p
+            .sent
+            .open
+            .iter()
+            .filter(|(_, b)| old(b))
+            .map(|(s, _)| *s)
+            .collect();
+        let mut again = Vec::new();
+        for seq in &rejected {
+            let Some(body) = p.sent.open.remove(seq) else {
+                continue;
+            };
+            if let Some((_, origin)) = p.sent.unfinal.get_mut(seq) {
+                *origin = None;
+            }
+            again.push(Send {
+                id: MessageId {
+                    seq: body.origin,
+                    ..body.id
+                },
+                address: Address::Group(group),
+                label: Label::Bcast(body.label),
+                after: body.after,
+                payload: body.payload,
+            });
+        }
+        let count = again.len();
+        // Those that waited for these were accepted before those that are held.
+        let labels = p.sent.labels.values_mut();
+        let mut waiting: Vec<Send> = labels.flat_map(|l| l.waiting.drain(..)).collect();
+        waiting.sort_by_key(|s| s.id.seq);
+        for send in again.into_iter().chain(waiting).rev() {
+            p.held.push_front(send);
+        }
+        if count > 0 {
+            self.note(Note::Resent { count });
+        }
+    }
+
+    /// A BCAST is placed at its sender's own process: others to other addresses may leave.
+    pub(super) fn placed_at_sender(&mut self, id: MessageId) {
+        let Some(p) = self.processes.get_mut(&id.sender.index) else {
+            return;
+        };
+        if let Some(body) = p.sent.open.remove(&id.seq) {
+            if !p.sent.unfinal.contains_key(&id.seq) {
+                p.sent.unsafe_bcasts.remove(&body.origin);
+            }
+            self.release_label(id.sender.index, label_key(&body.label));
+            self.check_flushes(id.sender.index);
+        }
+    }
+
+    /// Forgets group views that no process here is in or before any more.
+    fn trim_views(&mut self, group: GroupId) {
+        let oldest = self
+            .processes
+            .values()
+            .filter_map(|p| p.groups.get(&group))
+            .map(|v| v.number)
+            .min();
+        if let Some(views) = self.views.get_mut(&group) {
+            match oldest {
+                Some(oldest) => views.retain(|n, _| *n >= oldest),
+                None => {
+                    while views.len() > 1 {
+                        views.pop_first();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets a dissolved group.
+    pub fn forget_group(&mut self, group: GroupId) {
+        self.views.remove(&group);
+        self.runs.forget(group);
+    }
+}

@@ -1,0 +1,134 @@
+//! What the broadcast machine keeps per local process.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::era::SiteSet;
+use super::message::Bcast;
+use super::queue::PriorityQueues;
+use crate::delivery::GroupView;
+use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
+use crate::machine::broadcast::Send;
+
+/// A local process. Its queues are its own, never shared with others of the site (§4.3, R17).
+#[derive(Debug)]
+pub struct Process {
+    /// Its name.
+    pub id: ProcessId,
+    /// BCASTs and GBCASTs that are not placed yet.
+    pub queues: PriorityQueues,
+    /// OBCASTs that may not be placed yet, as they arrived: the wait queue of §4.3.3 step 3.2.
+    /// Arrival is a linear extension of *precedes*, because predecessors arrive first.
+    pub wait_queue: VecDeque<MessageId>,
+    /// The GBCAST that the wait queue is up for.
+    pub up: Option<MessageId>,
+    /// IDlist of §4.3.3: OBCASTs placed here that are not settled.
+    pub id_list: BTreeSet<MessageId>,
+    /// Its groups, in the views that are placed here.
+    pub groups: BTreeMap<GroupId, Arc<GroupView>>,
+    /// Sends that wait: for the end of a wait phase (R25) or of a completion.
+    pub held: VecDeque<Send>,
+    /// `held` is being sent off.
+    pub releasing: bool,
+    /// What it has sent.
+    pub sent: Outbound,
+    /// Index of the last event on its delivery queue, and the broadcasts among those not taken yet.
+    pub delivered: u64,
+    /// See `delivered`.
+    pub untaken: VecDeque<(u64, MessageId)>,
+    /// Flushes that have not returned.
+    pub flushes: Vec<Flush>,
+    /// It takes no more events: what is placed counts as taken.
+    pub deaf: bool,
+}
+
+impl Process {
+    /// A process that has just opened.
+    pub fn new(id: ProcessId) -> Process {
+        Process {
+            id,
+            queues: PriorityQueues::default(),
+            wait_queue: VecDeque::new(),
+            up: None,
+            id_list: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            held: VecDeque::new(),
+            releasing: false,
+            sent: Outbound::default(),
+            delivered: 0,
+            untaken: VecDeque::new(),
+            flushes: Vec::new(),
+            deaf: false,
+        }
+    }
+
+    /// The number of the group view placed here; 0 before the first.
+    pub fn view_of(&self, group: GroupId) -> u64 {
+        self.groups.get(&group).map_or(0, |v| v.number)
+    }
+}
+
+/// The sending side of a process.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    /// The last BCAST and OBCAST that left.
+    pub bcasts: u64,
+    /// See `bcasts`.
+    pub obcasts: u64,
+    /// OBCASTs that left, with the sites that have not received them.
+    pub unreceived: BTreeMap<u64, SiteSet>,
+    /// OBCASTs that left, with the sites that have not placed them.
+    pub unplaced: BTreeMap<u64, SiteSet>,
+    /// BCASTs that left, with the sites that do not know their final and the sequence number that the
+    /// application knows; that is `None` once it was rejected.
+    pub unfinal: BTreeMap<u64, (SiteSet, Option<u64>)>,
+    /// BCASTs and GBCASTs accepted that a failure could still undo, as the application counts.
+    pub unsafe_bcasts: BTreeSet<u64>,
+    /// See `unsafe_bcasts`.
+    pub unsafe_gbcasts: BTreeSet<u64>,
+    /// BCASTs that left, by label.
+    pub labels: BTreeMap<u32, Label>,
+    /// Group-addressed BCASTs that left and are neither placed nor rejected at this process (R27),
+    /// with what is needed to send them again.
+    pub open: BTreeMap<u64, Bcast>,
+    /// The last broadcast of each class accepted, as the application counts.
+    pub accepted: [u64; 3],
+    /// Accepted broadcasts that count against the window, by the application's sequence numbers.
+    pub window: BTreeMap<(Class, u64), InFlight>,
+    /// The floors last told to the other sites.
+    pub told: (u64, u64, u64),
+}
+
+/// The BCASTs of one sender and label.
+#[derive(Debug, Default)]
+pub struct Label {
+    /// Those without final, in send order: finals are computed in that order (R14).
+    pub unfinal: VecDeque<MessageId>,
+    /// The last final computed; finals never decrease.
+    pub last_final: u64,
+    /// Sends that wait for an earlier one to another address (R27).
+    pub waiting: VecDeque<Send>,
+}
+
+/// A broadcast in the window of its sender.
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    /// Destination sites whose processes have not all taken it; `None` until it leaves.
+    pub untaken: Option<SiteSet>,
+    /// Its payload's length.
+    pub bytes: usize,
+    /// Destination sites that failed before they had it.
+    pub failed: Vec<Site>,
+}
+
+/// A flush that waits (§3.4).
+#[derive(Clone, Debug)]
+pub struct Flush {
+    /// Named in its outcome.
+    pub token: u64,
+    /// The last broadcast of each class accepted before it.
+    pub upto: [u64; 3],
+    /// OBCASTs of others up to these must be received everywhere; emptied by the end of the era.
+    pub others: Vec<MessageId>,
+}

@@ -1,0 +1,99 @@
+//! Batches of numbers and receipts, shortened to runs: what comes in a row travels as one entry.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Class, MessageId, ProcessId};
+
+/// Proposals or finals of consecutive BCASTs of one sender whose numbers are consecutive too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberRun {
+    sender: ProcessId,
+    seq: u64,
+    number: u64,
+    count: u32,
+    /// [`super::bcast::label_key`] of the BCASTs; 0 in proposals.
+    label: u32,
+}
+
+impl NumberRun {
+    /// Appends one number to a batch.
+    pub fn push(batch: &mut Vec<NumberRun>, id: MessageId, number: u64, label: u32) {
+        if let Some(last) = batch.last_mut() {
+            let n = u64::from(last.count);
+            if last.sender == id.sender
+                && last.label == label
+                && last.seq + n == id.seq
+                && last.number + n == number
+            {
+                last.count += 1;
+                return;
+            }
+        }
+        batch.push(NumberRun {
+            sender: id.sender,
+            seq: id.seq,
+            number,
+            count: 1,
+            label,
+        });
+    }
+
+    /// The BCASTs with their numbers and label. A run that would overflow is cut short.
+    pub fn iter(&self) -> impl Iterator<Item = (MessageId, u64, u32)> + use<> {
+        let NumberRun {
+            sender,
+            seq,
+            number,
+            count,
+            label,
+        } = *self;
+        (0..u64::from(count)).map_while(move |i| {
+            let id = MessageId {
+                sender,
+                class: Class::Bcast,
+                seq: seq.checked_add(i)?,
+            };
+            Some((id, number.checked_add(i)?, label))
+        })
+    }
+}
+
+/// Consecutive broadcasts of one process of the site that the batch goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeqRun {
+    /// The process at the receiving site.
+    pub process: u32,
+    /// Its primitive.
+    pub class: Class,
+    /// The first of the run.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+}
+
+impl SeqRun {
+    /// Appends one broadcast to a batch.
+    pub fn push(batch: &mut Vec<SeqRun>, id: MessageId) {
+        if let Some(last) = batch.last_mut()
+            && last.process == id.sender.index
+            && last.class == id.class
+            && last.first + last.count == id.seq
+        {
+            last.count += 1;
+            return;
+        }
+        batch.push(SeqRun {
+            process: id.sender.index,
+            class: id.class,
+            first: id.seq,
+            count: 1,
+        });
+    }
+
+    /// One past the last.
+    pub fn end(&self) -> u64 {
+        self.first.saturating_add(self.count)
+    }
+}

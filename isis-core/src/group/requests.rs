@@ -1,0 +1,355 @@
+//! What local processes have asked for and not got yet.
+//!
+//! A request is advanced whenever something has happened, until its effect shows in what is placed
+//! at the process: a join by a view with it, a leave by one without it, a GBCAST by its delivery. So
+//! it does not matter whether a coordinator got it once, twice or never before it died: after the end
+//! of an era what is still open is asked again (R13, R23), and a coordinator ignores a change that
+//! changes nothing.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::Machine;
+use crate::broadcast::{Action, Gbcast, Message};
+use crate::delivery::{Event, LeaveReason, Outcome};
+use crate::error::Error;
+use crate::ids::{GroupId, MessageId, ProcessId};
+use crate::machine::Lane;
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    open: BTreeMap<u64, Request>,
+    next: u64,
+    /// Directory changes sent.
+    pub changes: u64,
+}
+
+#[derive(Debug)]
+struct Request {
+    process: u32,
+    what: What,
+    /// A message to a coordinator or the directory is under way in this era.
+    asked: Option<Asked>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// In an era that has ended.
+    Before,
+    Directory,
+    Coordinator(GroupId),
+}
+
+#[derive(Debug)]
+enum What {
+    Join {
+        name: String,
+        token: u64,
+    },
+    /// After what it sent before is safe.
+    Leave {
+        group: GroupId,
+        token: u64,
+        upto: [u64; 3],
+    },
+    Gbcast {
+        id: MessageId,
+        group: GroupId,
+        after: Vec<MessageId>,
+        payload: Bytes,
+    },
+    /// The process ends; its groups see it fail (R31).
+    Close {
+        token: u64,
+        upto: [u64; 3],
+    },
+}
+
+impl Requests {
+    fn add(&mut self, process: u32, what: What) {
+        self.next += 1;
+        self.open.insert(
+            self.next,
+            Request {
+                process,
+                what,
+                asked: None,
+            },
+        );
+    }
+
+    pub fn join(&mut self, process: u32, name: String, token: u64) {
+        self.add(process, What::Join { name, token });
+    }
+
+    pub fn leave(&mut self, process: u32, group: GroupId, token: u64, upto: [u64; 3]) {
+        self.add(process, What::Leave { group, token, upto });
+    }
+
+    pub fn gbcast(
+        &mut self,
+        process: u32,
+        id: MessageId,
+        group: GroupId,
+        after: Vec<MessageId>,
+        payload: Bytes,
+    ) {
+        self.add(
+            process,
+            What::Gbcast {
+                id,
+                group,
+                after,
+                payload,
+            },
+        );
+    }
+
+    pub fn close(&mut self, process: u32, token: u64, upto: [u64; 3]) {
+        self.add(process, What::Close { token, upto });
+    }
+
+    /// After the end of an era nothing is under way any more.
+    pub fn ask_again(&mut self) {
+        for request in self.open.values_mut() {
+            request.asked = request.asked.map(|_| Asked::Before);
+        }
+    }
+
+    pub fn pending(&self) -> Vec<String> {
+        self.open
+            .values()
+            .map(|r| format!("p{}: {:?}, asked {:?}", r.process, r.what, r.asked))
+            .collect()
+    }
+}
+
+impl Machine {
+    /// The process ends: nothing more is delivered to it.
+    pub(super) fn close(&mut self, process: u32, token: u64) {
+        self.broadcast.call_taken(process, u64::MAX);
+        let p = self
+            .broadcast
+            .processes
+            .get_mut(&process)
+            .expect("checked by the caller");
+        p.deaf = true;
+        let upto = p.sent.accepted;
+        self.requests.close(process, token, upto);
+    }
+
+    /// Goes on with every open request as far as it can go now.
+    pub(super) fn advance_requests(&mut self) {
+        if self.broadcast.frozen {
+            return;
+        }
+        let open: Vec<u64> = self.requests.open.keys().copied().collect();
+        for key in open {
+            if let Some(mut request) = self.requests.open.remove(&key)
+                && !self.advance(&mut request)
+            {
+                self.requests.open.insert(key, request);
+            }
+        }
+    }
+
+    /// Says whether the request is over.
+    fn advance(&mut self, request: &mut Request) -> bool {
+        let process = request.process;
+        match &request.what {
+            What::Join { name, token } => {
+                let (name, token) = (name.clone(), *token);
+                self.advance_join(process, &name, token, &mut request.asked)
+            }
+            What::Leave { group, token, upto } => {
+                let (group, token, upto) = (*group, *token, *upto);
+                if !self.broadcast.processes[&process]
+                    .groups
+                    .contains_key(&group)
+                {
+                    self.complete(process, token, Ok(Outcome::Left(group)));
+                    return true;
+                }
+                if self.broadcast.is_safe(process, upto) {
+                    self.ask_removal(process, group, LeaveReason::Left, &mut request.asked);
+                }
+                false
+            }
+            What::Gbcast {
+                id,
+                group,
+                after,
+                payload,
+            } => {
+                if !self.broadcast.is_gbcast_open(*id) {
+                    return true;
+                }
+                let asked = matches!(request.asked, Some(Asked::Coordinator(_)));
+                if asked || !self.broadcast.are_settled(process, after) {
+                    return false;
+                }
+                if !self.broadcast.processes[&process]
+                    .groups
+                    .contains_key(group)
+                {
+                    self.broadcast.abandon_gbcast(*id);
+                    return true;
+                }
+                let action = Action::Application {
+                    id: *id,
+                    len: payload.len(),
+                };
+                request.asked = Some(Asked::Coordinator(*group));
+                let (group, payload) = (*group, payload.clone());
+                self.route(group, action, payload);
+                false
+            }
+            What::Close { token, upto } => {
+                let (token, upto) = (*token, *upto);
+                self.advance_close(process, token, upto, &mut request.asked)
+            }
+        }
+    }
+
+    fn advance_join(
+        &mut self,
+        process: u32,
+        name: &str,
+        token: u64,
+        asked: &mut Option<Asked>,
+    ) -> bool {
+        let id = self.broadcast.processes[&process].id;
+        let Some(view) = self.directory.find(name) else {
+            if *asked != Some(Asked::Directory) {
+                *asked = Some(Asked::Directory);
+                self.create_group(name, id);
+            }
+            return false;
+        };
+        let group = view.group;
+        if self.broadcast.processes[&process]
+            .groups
+            .contains_key(&group)
+        {
+            let result = if asked.is_none() {
+                Err(Error::Invalid(format!("already a member of {name:?}")))
+            } else {
+                Ok(Outcome::Joined(group))
+            };
+            self.complete(process, token, result);
+            return true;
+        }
+        // A group without members is about to leave the directory; then it is created anew.
+        if !view.members.is_empty() && *asked != Some(Asked::Coordinator(group)) {
+            *asked = Some(Asked::Coordinator(group));
+            self.route(group, Action::Join(id), Bytes::new());
+        }
+        false
+    }
+
+    fn ask_removal(
+        &mut self,
+        process: u32,
+        group: GroupId,
+        reason: LeaveReason,
+        asked: &mut Option<Asked>,
+    ) {
+        if *asked != Some(Asked::Coordinator(group)) {
+            *asked = Some(Asked::Coordinator(group));
+            let id = self.broadcast.processes[&process].id;
+            self.route(group, Action::Remove(id, reason), Bytes::new());
+        }
+    }
+
+    /// R31: after its messages are received and final the process fails out of its groups, one after
+    /// the other, and is gone.
+    fn advance_close(
+        &mut self,
+        process: u32,
+        token: u64,
+        upto: [u64; 3],
+        asked: &mut Option<Asked>,
+    ) -> bool {
+        let others = self.requests.open.values().any(|r| r.process == process);
+        if others || !self.broadcast.is_safe(process, upto) {
+            return false;
+        }
+        if let Some(group) = self.broadcast.processes[&process]
+            .groups
+            .keys()
+            .next()
+            .copied()
+        {
+            self.ask_removal(process, group, LeaveReason::ProcessFailed, asked);
+            return false;
+        }
+        if let Some(p) = self.broadcast.processes.get_mut(&process) {
+            p.deaf = false;
+        }
+        self.complete(process, token, Ok(Outcome::Closed));
+        self.broadcast.deliver(process, Event::Closed, Vec::new());
+        self.broadcast.processes.remove(&process);
+        true
+    }
+
+    /// Takes a request for a GBCAST to the site that runs those of the group (R23).
+    pub(super) fn route(&mut self, group: GroupId, action: Action, payload: Bytes) {
+        let Some(view) = self.directory.view(group).cloned() else {
+            return self.answer_gone(group, action);
+        };
+        let Some(oldest) = view.members.first() else {
+            return self.answer_gone(group, action);
+        };
+        if oldest.site == self.broadcast.me() {
+            self.broadcast.coordinate(&view, action, payload);
+        } else {
+            self.send_to(
+                *oldest,
+                Gbcast::Request {
+                    group,
+                    action,
+                    payload,
+                },
+            );
+        }
+    }
+
+    fn answer_gone(&mut self, group: GroupId, action: Action) {
+        let who = action.process();
+        if who.site == self.broadcast.me() {
+            self.gone(group, &action);
+        } else {
+            self.send_to(who, Gbcast::Gone { group, action });
+        }
+    }
+
+    fn send_to(&mut self, process: ProcessId, message: Gbcast) {
+        let rank = self
+            .broadcast
+            .era
+            .as_ref()
+            .and_then(|e| e.rank(process.site));
+        let large = matches!(&message, Gbcast::Request { payload, .. } if payload.len() > crate::broadcast::BULK_ABOVE);
+        let lane = if large { Lane::Bulk } else { Lane::Data };
+        self.broadcast
+            .send(rank.into_iter(), lane, Message::Gbcast(message));
+    }
+
+    /// The group that a request went to has no members: it is asked anew, of whoever has the name then.
+    pub(super) fn gone(&mut self, group: GroupId, action: &Action) {
+        let process = action.process().index;
+        for request in self.requests.open.values_mut() {
+            if request.process == process && request.asked == Some(Asked::Coordinator(group)) {
+                request.asked = None;
+            }
+        }
+        if let Action::Application { id, .. } = action {
+            self.broadcast.abandon_gbcast(*id);
+        }
+    }
+}
