@@ -58,11 +58,15 @@ class Items:
         return ",".join(f"{first}-{last}" for first, last in found) or "-"
 
 
+def say(line):
+    """For whoever watches; in one piece, since two threads say things."""
+    sys.stdout.write(line + "\n")
+
+
 def read_ranges(text):
-    for part in text.split(","):
+    for part in text.split(",") if text != "-" else ():
         first, _, last = part.partition("-")
-        if first:
-            yield from range(int(first), int(last))
+        yield from range(int(first), int(last))
 
 
 def chain(digest, value):
@@ -108,7 +112,7 @@ class Member:
         self.share = range(lines * self.place // self.sites, lines * (self.place + 1) // self.sites)
         first_word = self.text.first_word
         self.word_share = range(first_word[self.share.start], first_word[self.share.stop])
-        self.lines_in, self.words_in = frozenset(), frozenset()
+        self.lines_in, self.words_in = set(), set()
         self.site = isis.Site.from_config(configuration)
         self.process = self.site.process(
             "demo",
@@ -119,7 +123,7 @@ class Member:
         )
         self.id = self.process.id
         self.nonce = str(self.id.site.incarnation)
-        print(f"open incarnation={self.nonce}")
+        say(f"open incarnation={self.nonce}")
 
     # --- callbacks ---
 
@@ -143,7 +147,7 @@ class Member:
             self.done.add(int(fields[0]))
             if len(self.done) == self.sites:
                 self.tell_progress(at_once=True)
-                print("complete")
+                say("complete")
         elif kind == b"A":
             self.asked[int(fields[0])] = (sender, fields[1], [int(field) for field in fields[2:]])
             self.orders.put("answer")
@@ -151,17 +155,16 @@ class Member:
             nonce, lines, words = fields
             self.asked = {place: ask for place, ask in self.asked.items() if ask[1] != nonce}
             if nonce == self.nonce and not self.may_send.is_set():
-                self.lines_in = frozenset(read_ranges(lines)) if lines != "-" else frozenset()
-                self.words_in = frozenset(read_ranges(words)) if words != "-" else frozenset()
+                self.lines_in, self.words_in = set(read_ranges(lines)), set(read_ranges(words))
                 missing = len(self.share) - len(self.lines_in)
                 missing_words = len(self.word_share) - len(self.words_in)
-                print(f"resume missing_lines={missing} missing_words={missing_words}")
+                say(f"resume missing_lines={missing} missing_words={missing_words}")
                 self.may_send.set()
 
     def on_view(self, view):
         at = time.monotonic_ns()
         members = ",".join(f"{m.site.number}.{m.site.incarnation}" for m in view.members)
-        print(f"view number={view.number} at={at} members={members}")
+        say(f"view number={view.number} at={at} members={members}")
         self.members = view.members
         if view.joined:
             self.lines.joined, self.words.joined = len(self.lines.list), len(self.words.list)
@@ -172,17 +175,17 @@ class Member:
     def on_site_view(self, view):
         at = time.monotonic_ns()
         members = ",".join(f"{site.number}.{site.incarnation}" for site in view.members)
-        print(f"siteview number={view.number} at={at} members={members}")
+        say(f"siteview number={view.number} at={at} members={members}")
 
     def on_excluded(self, _event):
-        print("excluded from the site view", file=sys.stderr)
+        sys.stderr.write("excluded from the site view\n")
         self.orders.put("quit")
 
     def tell_progress(self, at_once=False):
         now = time.monotonic_ns()
         if at_once or now - self.told > PROGRESS_NS:
             self.told = now
-            print(
+            say(
                 f"progress sent={self.sent} of={len(self.share)}"
                 f" lines={len(self.lines.list)} words={len(self.words.list)}"
             )
@@ -213,7 +216,7 @@ class Member:
             if word not in self.words_in:
                 group.obcast(b"W%d %s" % (word, text.words[word]))
         if line + 1 == self.share.stop:
-            print("last")  # before it is sent: what was not said before a kill was not sent
+            say("last")  # before it is sent: what was not said before a kill was not sent
         if line not in self.lines_in:
             group.bcast(b"L%d %s" % (line, text.lines[line]), label="demo")
 
@@ -252,7 +255,7 @@ class Member:
         with open(f"{self.base}.tally", "wb") as file:
             file.writelines(b"%d %s\n" % (count, word) for word, count in self.tally.items())
         lines, words = self.lines, self.words
-        print(
+        say(
             f"report incarnation={self.nonce}"
             f" queue={queue_digest(lines.list):x} tally={tally_digest(self.tally):x}"
             f" queue_since={queue_digest(lines.list[lines.joined:]):x}"
