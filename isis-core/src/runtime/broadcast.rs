@@ -1,9 +1,41 @@
-//! The broadcast thread.
+//! The broadcast thread: broadcasts, groups, deliveries.
+//!
+//! Each wake-up drains what has queued, up to a bound, runs the machine over it, then hands over
+//! what came of it: one batch to the transport thread, and one per process with news.
 
-use crate::machine::broadcast::Call;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use log::{debug, warn};
+
+use super::channel::{Receiver, RecvTimeoutError};
+use super::clock::Clock;
+use super::driver::BroadcastMachine;
+use super::ending::Ending;
+use super::endpoint::SharedEndpoint;
+use super::shared::Shared;
+use super::stats::{add, count};
+use super::transport::{self, Outgoing};
+use crate::delivery::{Event, Label};
+use crate::machine::FromPeer;
+use crate::machine::broadcast::{Call, Effect, Input, Note, ToEndpoint};
+use crate::time::Time;
+use crate::view::SiteView;
+
+/// At most this many inbox items are handled before their effects leave.
+const ITEMS_PER_WAKEUP: usize = 512;
 
 /// What the broadcast thread waits for.
 pub(crate) enum Inbox {
+    /// A new process.
+    Open {
+        /// Its index.
+        process: u32,
+        /// Its name for people.
+        name: String,
+        /// Where its deliveries go.
+        endpoint: Arc<SharedEndpoint>,
+    },
     /// A call of a local process.
     Call {
         /// The process's index.
@@ -11,4 +43,217 @@ pub(crate) enum Inbox {
         /// What it wants.
         call: Call,
     },
+    /// What one wake-up of the transport thread received.
+    Received(Vec<FromPeer>),
+    /// A committed site view (R10).
+    Install(SiteView),
+    /// Whether a quorum is reachable.
+    Quorum(bool),
+    /// A committed view excludes this site.
+    Excluded {
+        /// That view.
+        view: SiteView,
+        /// At its own wish.
+        asked: bool,
+    },
+    /// The site has ended.
+    Stop,
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run<M>(machine: M, inbox: Receiver<Inbox>, clock: Clock, shared: Arc<Shared>)
+where
+    M: BroadcastMachine,
+{
+    let mut thread = Thread {
+        machine,
+        clock,
+        shared,
+        endpoints: BTreeMap::new(),
+        effects: Vec::new(),
+        sends: Vec::new(),
+        deliveries: BTreeMap::new(),
+    };
+    while thread.wake_up(&inbox) {}
+}
+
+struct Thread<M> {
+    machine: M,
+    clock: Clock,
+    shared: Arc<Shared>,
+    endpoints: BTreeMap<u32, Arc<SharedEndpoint>>,
+    effects: Vec<Effect>,
+    sends: Vec<Outgoing>,
+    /// By process; emptied, but kept, at the end of a wake-up.
+    deliveries: BTreeMap<u32, Vec<ToEndpoint>>,
+}
+
+impl<M: BroadcastMachine> Thread<M> {
+    /// False if the thread is to end.
+    fn wake_up(&mut self, inbox: &Receiver<Inbox>) -> bool {
+        let mut next = match inbox.recv_timeout(self.clock.until(self.machine.deadline())) {
+            Ok(item) => Some(item),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        let now = self.clock.now();
+        if self.machine.deadline().is_some_and(|d| d <= now) {
+            self.step(now, Input::Timeout);
+        }
+        let mut ending = None;
+        for _ in 0..ITEMS_PER_WAKEUP {
+            let Some(item) = next else { break };
+            match item {
+                Inbox::Stop => return false,
+                Inbox::Excluded { view, asked } => {
+                    self.step(now, Input::Excluded(view.clone()));
+                    ending = Some((view, asked));
+                    break;
+                }
+                item => self.take(now, item),
+            }
+            next = inbox.try_recv().ok();
+        }
+        self.hand_over();
+        match ending {
+            Some((view, asked)) => {
+                self.excluded(view, asked);
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn take(&mut self, now: Time, item: Inbox) {
+        match item {
+            Inbox::Open {
+                process,
+                name,
+                endpoint,
+            } => {
+                self.endpoints.insert(process, endpoint);
+                let call = Call::Open { name };
+                self.step(now, Input::Call { process, call });
+            }
+            Inbox::Call { process, call } => self.step(now, Input::Call { process, call }),
+            Inbox::Received(messages) => {
+                for message in messages {
+                    self.step(now, Input::Receive(message));
+                }
+            }
+            Inbox::Install(view) => self.step(now, Input::Install(view)),
+            Inbox::Quorum(reachable) => self.step(now, Input::Quorum { reachable }),
+            Inbox::Excluded { .. } | Inbox::Stop => unreachable!("handled by wake_up"),
+        }
+    }
+
+    fn step(&mut self, now: Time, input: Input) {
+        self.machine.handle(now, input, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Send { to, lane, packet } => self.sends.push(Outgoing { to, lane, packet }),
+                Effect::Deliver { process, item } => {
+                    self.deliveries.entry(process).or_default().push(item);
+                }
+                Effect::Note(note) => self.shared.note_broadcast(note),
+            }
+        }
+    }
+
+    /// To the transport first: what others must know before they hear of a delivery (R15) leaves
+    /// before the application can tell them of it by other means.
+    fn hand_over(&mut self) {
+        if !self.sends.is_empty() {
+            let batch = std::mem::take(&mut self.sends);
+            let inbox = &self.shared.inboxes.transport;
+            inbox.send(transport::Inbox::Send(batch));
+        }
+        let mut ended = Vec::new();
+        for (process, items) in &mut self.deliveries {
+            if items.is_empty() {
+                continue;
+            }
+            self.shared.note_deliveries(items);
+            let Some(endpoint) = self.endpoints.get(process) else {
+                items.clear();
+                continue;
+            };
+            if endpoint.deliver(items.drain(..)) {
+                ended.push(*process);
+            }
+        }
+        for process in ended {
+            self.endpoints.remove(&process);
+            self.deliveries.remove(&process);
+            self.shared.process_ended(process);
+        }
+    }
+
+    fn excluded(&self, view: SiteView, asked: bool) {
+        if asked {
+            self.shared.left();
+        } else {
+            warn!(
+                "site {}: excluded by view {}",
+                self.shared.me, view.number.0
+            );
+            self.shared.end(Ending::Excluded(Arc::new(view)));
+        }
+    }
+}
+
+impl Shared {
+    fn note_deliveries(&self, items: &[ToEndpoint]) {
+        let (mut bcasts, mut obcasts, mut gbcasts) = (0, 0, 0);
+        for item in items {
+            match item {
+                ToEndpoint::Event {
+                    event: Event::Message(message),
+                    ..
+                } => match &message.label {
+                    Label::Bcast(_) => bcasts += 1,
+                    Label::Obcast(_) => obcasts += 1,
+                    Label::Gbcast => gbcasts += 1,
+                },
+                ToEndpoint::Event {
+                    event: Event::SiteView(view),
+                    ..
+                } => self.view_applied(view),
+                _ => {}
+            }
+        }
+        add(&self.counters.bcasts_delivered, bcasts);
+        add(&self.counters.obcasts_delivered, obcasts);
+        add(&self.counters.gbcasts_delivered, gbcasts);
+    }
+
+    fn note_broadcast(&self, note: Note) {
+        let me = self.me;
+        let counters = &self.counters;
+        match note {
+            Note::Malformed { from } => {
+                count(&counters.malformed_messages);
+                warn!("site {me}: a message of {from} does not decode; dropped");
+            }
+            Note::CompletionBegan { view } => debug!("site {me}: completion of view {view} began"),
+            Note::CompletionEnded {
+                view,
+                orphans,
+                pushed,
+                aborted_runs,
+                carried_records,
+            } => {
+                count(&counters.completions);
+                add(&counters.completed_orphans, orphans);
+                add(&counters.pushed_messages, pushed);
+                add(&counters.aborted_runs, aborted_runs);
+                add(&counters.carried_records, carried_records);
+                debug!("site {me}: completion of view {view} applied; {orphans} orphans");
+            }
+            Note::Resent { count } => {
+                add(&counters.resent_broadcasts, count);
+                debug!("site {me}: {count} broadcasts sent again in the new group view");
+            }
+        }
+    }
 }

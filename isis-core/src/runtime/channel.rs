@@ -53,6 +53,11 @@ impl<T> Receiver<T> {
         self.0.try_recv()
     }
 
+    /// Whether no item waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Waits for the next item; for ever if no time is given.
     pub(crate) fn recv_timeout(&self, timeout: Option<Duration>) -> Result<T, RecvTimeoutError> {
         match timeout {

@@ -140,6 +140,15 @@ impl SharedEndpoint {
         self.inner.lock().call(call)
     }
 
+    /// Ends the process without its knowing: the outcome is no event.
+    pub(crate) fn close_quietly(&self) {
+        let mut inner = self.inner.lock();
+        // Fails only if it has ended already.
+        if let Ok(token) = inner.call(Endpoint::close) {
+            inner.endpoint.expect(token);
+        }
+    }
+
     /// Starts to join the group of this name.
     pub(crate) fn start_join(&self, name: &str) -> Result<u64, Error> {
         self.inner.lock().join(name)
@@ -205,19 +214,16 @@ impl SharedEndpoint {
         let mut inner = self.inner.lock();
         let token = inner.call(|endpoint| endpoint.status(id))?;
         inner.answers.insert(token, None);
-        let result = loop {
-            if let Some(Some(answer)) = inner.answers.get(&token) {
-                break Ok(answer.clone());
+        let mut late = false;
+        loop {
+            let answered = inner.answers.get(&token).is_some_and(Option::is_some);
+            let ended = inner.check();
+            if answered || late || ended.is_err() {
+                let answer = inner.answers.remove(&token).flatten();
+                return answer.ok_or(ended.err().unwrap_or(Error::TimedOut));
             }
-            if let Err(e) = inner.check() {
-                break Err(e);
-            }
-            if self.wait_changed(&mut inner, deadline) {
-                break Err(Error::TimedOut);
-            }
-        };
-        inner.answers.remove(&token);
-        result
+            late = self.wait_changed(&mut inner, deadline);
+        }
     }
 
     /// A broadcast, with back-pressure at the caller's choice.

@@ -1,19 +1,66 @@
 //! Threads, sockets and handles: the protocols at work in a program.
+//!
+//! A site has three threads, each of which owns one machine and sleeps at one channel (the transport
+//! thread in its poll, which the channel's senders ring):
+//!
+//! ```text
+//!    application's threads           one lock per process: its endpoint
+//!       | calls, Taken       ^ deliveries, one batch per wake-up
+//!       v                    |
+//!    broadcast thread -------+
+//!       | Send, one batch    ^ Received, one batch; Install, Quorum, Excluded
+//!       v per wake-up        |
+//!    transport thread <----> view thread
+//!       ^ Carried, Resolved
+//!       |
+//!    other sites of this program, name look-ups
+//! ```
+//!
+//! # Who waits for whom
+//!
+//! Channels have no bound (why that is bounded all the same: [`channel`]), so no thread ever waits
+//! to hand something over. Locks are held for the length of a few moves and never while waiting:
+//! a process's endpoint, and inside it nothing but its notifier; a site's status, and inside it
+//! nothing but a new endpoint; the in-process network. What remains is
+//!
+//! ```text
+//!    application --(room in the window, events, outcomes)--> broadcast thread
+//!    broadcast thread --(its inbox)--> nobody in particular
+//!    transport thread --(its inbox, sockets)--> nobody in particular
+//!    view thread --(its inbox)--> nobody in particular
+//!    close, halt --(the end)--> the three threads
+//! ```
+//!
+//! which has no cycle as long as the library's threads call nothing that waits: the notifier is
+//! theirs to call, and must not.
+//!
+//! # The end of a site
+//!
+//! [`Site::close`], [`Site::halt`], exclusion ("you are dead") and a panic in a machine (fail-stop)
+//! all go through one door, `Shared::end`: every process gets `Closed` as its last event, calls that
+//! wait get an error that says why, and the threads are told to stop.
 
 mod broadcast;
+mod carrier;
 mod channel;
+mod clock;
+mod driver;
 mod ending;
 mod endpoint;
 pub mod fork;
 mod group;
-mod in_process;
+mod opening;
 mod process;
+mod shared;
 mod site;
 mod stats;
+mod threads;
+mod transport;
+mod view;
 
+pub use carrier::InProcessNetwork;
 pub use endpoint::Notifier;
 pub use group::Group;
-pub use in_process::InProcessNetwork;
 pub use process::{Operation, Process, Wait};
 pub use site::Site;
 pub use stats::Stats;

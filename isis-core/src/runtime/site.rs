@@ -1,15 +1,29 @@
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
+use log::{info, warn};
+use parking_lot::Mutex;
+
+use super::carrier::{Carrier, InProcessNetwork, Port, Tcp, TcpListen};
+use super::driver::{BroadcastMachine, Machines, TransportMachine, ViewMachine, machines};
+use super::ending::Ending;
 use super::fork::Origin;
-use super::in_process::InProcessNetwork;
+use super::opening::Opening;
 use super::process::Process;
-use super::stats::{Counters, Stats};
+use super::shared::Shared;
+use super::stats::Stats;
+use super::view::Inbox as ViewInbox;
 use crate::config::Config;
+use crate::delivery::check_name;
 use crate::error::Error;
 use crate::ids;
 use crate::view::SiteView;
+
+/// How long dropping the last handle waits for the others to learn of it.
+const DROP_TIME: Duration = Duration::from_secs(1);
 
 /// An open site: three threads, a listener, and the processes of this program.
 ///
@@ -19,34 +33,86 @@ use crate::view::SiteView;
 pub struct Site(Arc<Handle>);
 
 struct Handle {
-    me: ids::Site,
+    shared: Arc<Shared>,
     local_addr: String,
     origin: Origin,
-    counters: Arc<Counters>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Site({} on {})", self.0.me, self.0.local_addr)
+        write!(f, "Site({} on {})", self.0.shared.me, self.0.local_addr)
     }
 }
 
-fn later<T>() -> Result<T, Error> {
-    Err(Error::NotSupported("this build has no threads yet".into()))
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.origin.forked() {
+            // The threads belong to the parent.
+            mem::forget(mem::take(self.threads.get_mut()));
+            return;
+        }
+        // Who drops it without closing it does not wait for the outcome.
+        let _ = self.close(Some(DROP_TIME));
+        self.halt();
+    }
 }
 
 impl Site {
     /// Opens a site over TCP. Returns at once; the first site view comes later.
-    pub fn open(config: Config) -> Result<Site, Error> {
+    pub fn open(mut config: Config) -> Result<Site, Error> {
         config.validate()?;
-        later()
+        let listen = TcpListen::bind(&config.listen, config.insecure)?;
+        let local_addr = listen.address.to_string();
+        if config.advertise.is_empty() {
+            if listen.address.ip().is_unspecified() {
+                return Err(Error::Invalid(format!(
+                    "listen={} is no address that peers can connect to: say advertise=host:port",
+                    config.listen
+                )));
+            }
+            config.advertise.clone_from(&local_addr);
+        }
+        let opening = Opening::new(config, listen.bell.clone())?;
+        let tcp = Tcp::new(listen, opening.shared.clone());
+        Site::start(opening, local_addr, tcp, machines)
     }
 
     /// Opens a site that reaches only sites of this program.
-    pub fn open_with(config: Config, network: Arc<InProcessNetwork>) -> Result<Site, Error> {
+    pub fn open_with(mut config: Config, network: Arc<InProcessNetwork>) -> Result<Site, Error> {
         config.validate()?;
-        drop(network);
-        later()
+        let port = Port::new(network, &config.listen)?;
+        if config.advertise.is_empty() {
+            config.advertise.clone_from(&port.address);
+        }
+        let local_addr = port.address.clone();
+        let opening = Opening::new(config, port.bell.clone())?;
+        let carrier = port.open(&opening.shared)?;
+        Site::start(opening, local_addr, carrier, machines)
+    }
+
+    /// Starts the threads with the machines that `make` gives.
+    pub(crate) fn start<T, V, B>(
+        opening: Opening,
+        local_addr: String,
+        carrier: impl Carrier,
+        make: impl FnOnce(&Opening) -> Result<Machines<T, V, B>, Error>,
+    ) -> Result<Site, Error>
+    where
+        T: TransportMachine,
+        V: ViewMachine,
+        B: BroadcastMachine,
+    {
+        let machines = make(&opening)?;
+        // From here on dropping the handle ends whatever has started.
+        let handle = Handle {
+            shared: opening.shared.clone(),
+            local_addr,
+            origin: Origin::here(),
+            threads: Mutex::new(Vec::new()),
+        };
+        opening.run(machines, carrier, &handle.threads)?;
+        Ok(Site(Arc::new(handle)))
     }
 
     pub(crate) fn check_fork(&self) -> Result<(), Error> {
@@ -57,9 +123,14 @@ impl Site {
         }
     }
 
+    fn shared(&self) -> Result<&Arc<Shared>, Error> {
+        self.check_fork()?;
+        Ok(&self.0.shared)
+    }
+
     /// Its id and incarnation.
     pub fn id(&self) -> ids::Site {
-        self.0.me
+        self.0.shared.me
     }
 
     /// Where it really listens.
@@ -69,7 +140,7 @@ impl Site {
 
     /// The latest site view applied here.
     pub fn view(&self) -> Option<Arc<SiteView>> {
-        None
+        self.shared().ok()?.status().view.clone()
     }
 
     /// Waits until a site view of at least this many sites is applied here.
@@ -78,33 +149,105 @@ impl Site {
         min_sites: usize,
         timeout: Option<Duration>,
     ) -> Result<Arc<SiteView>, Error> {
-        let _ = (min_sites, timeout);
-        later()
+        let found = self.shared()?.wait(deadline(timeout), |status| {
+            if let Some(ending) = &status.ending {
+                return Some(Err(ending.error()));
+            }
+            let view = status.view.as_ref()?;
+            (view.members.len() >= min_sites).then(|| Ok(view.clone()))
+        });
+        found.unwrap_or(Err(Error::TimedOut))
     }
 
     /// No quorum of the site view is reachable.
     pub fn is_blocked(&self) -> bool {
-        false
+        self.shared().is_ok_and(|shared| shared.status().blocked)
     }
 
     /// Opens a process; its name is for people. It can be used at once.
     pub fn process(&self, name: &str) -> Result<Process, Error> {
-        let _ = name;
-        later()
+        let shared = self.shared()?;
+        check_name("name of the process", name, true)?;
+        let (id, endpoint) = shared.open_process(name)?;
+        Ok(Process::new(id, name, endpoint, self.clone()))
     }
 
     /// What it has done and what it holds.
     pub fn stats(&self) -> Stats {
-        self.0.counters.read()
+        self.shared()
+            .map_or_else(|_| Stats::default(), |shared| shared.stats())
     }
 
     /// Ends the processes (R31), leaves the site view (R6), ends the threads, closes the sockets.
     /// When it returns the site has stopped; [`Error::TimedOut`] if the others may not know yet.
     pub fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        let _ = timeout;
-        later()
+        self.check_fork()?;
+        self.0.close(timeout)
     }
 
     /// Stops at once without telling anybody, as a crash would.
-    pub fn halt(&self) {}
+    pub fn halt(&self) {
+        if self.check_fork().is_ok() {
+            self.0.halt();
+        }
+    }
+}
+
+fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|t| Instant::now().checked_add(t))
+}
+
+impl Handle {
+    fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        let processes = {
+            let mut status = self.shared.status();
+            let over = matches!(status.ending, Some(Ending::Closed));
+            if mem::replace(&mut status.closing, true) || over {
+                return Err(Error::Closed("the site is closed".into()));
+            }
+            status.processes.clone()
+        };
+        for endpoint in processes.values() {
+            endpoint.close_quietly();
+        }
+        let told = self.tell_others(deadline(timeout));
+        self.halt();
+        if told {
+            info!("site {}: closed", self.shared.me);
+            Ok(())
+        } else {
+            warn!("site {}: closed before the others knew", self.shared.me);
+            Err(Error::TimedOut)
+        }
+    }
+
+    /// Waits until the processes have ended and the others have agreed on a view without this site.
+    /// False if the time runs out.
+    fn tell_others(&self, deadline: Option<Instant>) -> bool {
+        let shared = &self.shared;
+        let ended = shared.wait(deadline, |status| {
+            let alone = status.view.is_none() || status.ending.is_some();
+            (alone || status.processes.is_empty()).then_some(())
+        });
+        if ended.is_none() {
+            return false;
+        }
+        shared.inboxes.view.send(ViewInbox::Leave);
+        let left = shared.wait(deadline, |status| {
+            let alone = status.view.as_ref().is_none_or(|v| v.members.len() < 2);
+            (alone || status.left || status.ending.is_some()).then_some(())
+        });
+        left.is_some()
+    }
+
+    fn halt(&self) {
+        self.shared.end(Ending::Closed);
+        let mut threads = self.threads.lock();
+        for thread in threads.drain(..) {
+            // A notifier may have dropped the last handle; a thread cannot wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                thread.join().expect("panics are caught in the thread");
+            }
+        }
+    }
 }

@@ -105,14 +105,28 @@ statistics! {
     }
 }
 
+/// How often something has happened by now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count(u64);
+
+impl Count {
+    /// Whoever can make something happen must not be able to fill the log with it: the first few
+    /// times are worth a line, then every time that the count has doubled.
+    pub(crate) fn is_worth_a_line(self) -> bool {
+        self.0 <= 16 || self.0.is_power_of_two()
+    }
+}
+
 /// Counts one.
-pub(crate) fn count(counter: &AtomicU64) {
-    add(counter, 1);
+pub(crate) fn count(counter: &AtomicU64) -> Count {
+    Count(counter.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 /// Counts several.
 pub(crate) fn add(counter: &AtomicU64, n: usize) {
-    counter.fetch_add(n as u64, Ordering::Relaxed);
+    if n > 0 {
+        counter.fetch_add(n as u64, Ordering::Relaxed);
+    }
 }
 
 /// Sets a gauge.

@@ -1,0 +1,57 @@
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token, Waker};
+
+/// Wakes the transport thread from its poll. Ringing costs a system call only while it sleeps.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    asleep: AtomicBool,
+    waker: Waker,
+}
+
+impl Bell {
+    pub(crate) fn new(poll: &Poll, token: Token) -> io::Result<Bell> {
+        Ok(Bell {
+            asleep: AtomicBool::new(false),
+            waker: Waker::new(poll.registry(), token)?,
+        })
+    }
+
+    /// To be called after the item is in the channel.
+    pub(crate) fn ring(&self) {
+        // Pairs with the fence in `sleep`: either the sleeper sees the item, or this sees it asleep.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
+            // Fails only if the eventfd's counter is full, and then it is readable anyway.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// Polls, without waiting if something is `pending` already.
+    pub(crate) fn sleep(
+        &self,
+        poll: &mut Poll,
+        events: &mut Events,
+        timeout: Option<Duration>,
+        pending: impl Fn() -> bool,
+    ) -> io::Result<()> {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let timeout = if pending() {
+            Some(Duration::ZERO)
+        } else {
+            timeout
+        };
+        let result = poll.poll(events, timeout);
+        self.asleep.store(false, Ordering::Relaxed);
+        match result {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::carrier::{Bell, Carrier};
+use super::channel::{Receiver, channel};
+use super::clock::{Clock, incarnation};
+use super::driver::{BroadcastMachine, Machines, TransportMachine, ViewMachine};
+use super::shared::{Inboxes, Shared};
+use super::{broadcast, threads, transport, view};
+use crate::config::Config;
+use crate::error::Error;
+use crate::ids::Site;
+
+/// A site whose threads do not run yet.
+pub(crate) struct Opening {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) shared: Arc<Shared>,
+    transport: Receiver<transport::Inbox>,
+    view: Receiver<view::Inbox>,
+    broadcast: Receiver<broadcast::Inbox>,
+}
+
+impl Opening {
+    /// A new incarnation, and its channels.
+    pub(crate) fn new(config: Config, bell: Arc<Bell>) -> Result<Opening, Error> {
+        let me = Site {
+            id: config.id,
+            incarnation: incarnation()?,
+        };
+        let (to_transport, transport) = channel();
+        let (to_view, view) = channel();
+        let (to_broadcast, broadcast) = channel();
+        let inboxes = Inboxes {
+            transport: transport::InboxSender::new(to_transport, bell),
+            view: to_view,
+            broadcast: to_broadcast,
+        };
+        Ok(Opening {
+            shared: Arc::new(Shared::new(me, &config, inboxes)),
+            config,
+            clock: Clock::start(),
+            transport,
+            view,
+            broadcast,
+        })
+    }
+
+    /// Starts the threads. If one cannot be started, those in `started` run on.
+    pub(crate) fn run<T, V, B>(
+        self,
+        machines: Machines<T, V, B>,
+        carrier: impl Carrier,
+        started: &Mutex<Vec<JoinHandle<()>>>,
+    ) -> Result<(), Error>
+    where
+        T: TransportMachine,
+        V: ViewMachine,
+        B: BroadcastMachine,
+    {
+        let (shared, clock) = (self.shared, self.clock);
+        let mut started = started.lock();
+        let (inbox, state) = (self.broadcast, shared.clone());
+        started.push(threads::start("broadcast", &shared, move || {
+            broadcast::run(machines.broadcast, inbox, clock, state);
+        })?);
+        let (inbox, state) = (self.view, shared.clone());
+        started.push(threads::start("view", &shared, move || {
+            view::run(machines.view, inbox, clock, state);
+        })?);
+        let (inbox, state) = (self.transport, shared.clone());
+        started.push(threads::start("transport", &shared, move || {
+            transport::run(machines.transport, carrier, inbox, clock, state);
+        })?);
+        Ok(())
+    }
+}

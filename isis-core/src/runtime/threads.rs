@@ -1,0 +1,50 @@
+//! Starting a thread of the library, and what becomes of its panics.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
+
+use log::error;
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use super::ending::Ending;
+use super::shared::Shared;
+use crate::error::Error;
+
+/// Starts a thread that blocks all signals: they are the application's. A panic in it ends the site
+/// (fail-stop), so that nobody waits for a thread that is gone.
+pub(crate) fn start(
+    role: &'static str,
+    shared: &Arc<Shared>,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Error> {
+    let shared = shared.clone();
+    let name = format!("isis-{role}-{}", shared.me.id);
+    let run = move || {
+        shared.counters.threads.fetch_add(1, Ordering::Relaxed);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
+            let what = format!("the {role} thread panicked: {}", text(panic.as_ref()));
+            error!("site {}: {what}", shared.me);
+            shared.end(Ending::Broken(what));
+        }
+        shared.counters.threads.fetch_sub(1, Ordering::Relaxed);
+    };
+    // The mask is inherited, so no signal slips in before the thread could block it itself.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let thread = Builder::new().name(name).spawn(run);
+    if let Ok(mask) = mask {
+        mask.thread_set_mask()
+            .map_err(|e| Error::Io(format!("cannot restore the signal mask: {e}")))?;
+    }
+    thread.map_err(|e| Error::Io(format!("cannot start the {role} thread: {e}")))
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+}
