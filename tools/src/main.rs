@@ -1,5 +1,6 @@
 //! The `isis` command: the demonstration, the measurement and the soak.
 
+mod bench;
 mod child;
 mod clock;
 mod demo;
@@ -26,11 +27,14 @@ struct Arguments {
 enum Command {
     /// Three processes replicate a text; one is killed; all must agree
     Demo(demo::Options),
+    /// Throughput, latency and kill to view of three processes on loopback, through the C interface
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
+        Command::Bench(options) => bench::run(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,0 +1,210 @@
+//! The measurement: three programs on loopback, through the C interface, everything delivered at
+//! every member.
+
+mod figures;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::Outcome;
+use crate::child::{Program, Said};
+use crate::clock::monotonic_ns;
+use crate::ports;
+use figures::Figures;
+
+const SITES: usize = 3;
+
+/// The longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is sent in the throughput measurements: kind and payload size.
+const LOADS: [(&str, &str, usize); 4] = [
+    ("BCAST", "b", 64),
+    ("BCAST", "b", 1024),
+    ("OBCAST", "o", 64),
+    ("OBCAST", "o", 1024),
+];
+
+/// What `isis bench` is told.
+#[derive(Args)]
+pub struct Options {
+    /// The member program
+    #[arg(long)]
+    member: PathBuf,
+    /// How many times everything is measured
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// How long each throughput measurement sends, in milliseconds
+    #[arg(long, default_value_t = 2000)]
+    milliseconds: u64,
+    /// How many broadcasts the latency is taken from
+    #[arg(long, default_value_t = 2000)]
+    samples: u64,
+}
+
+/// Measures and prints.
+pub fn run(options: &Options) -> Outcome<bool> {
+    let mut figures = Figures::default();
+    for run in 1..=options.runs {
+        println!("run {run} of {}", options.runs);
+        let mut members = Members::start(&options.member)?;
+        for (name, kind, size) in LOADS {
+            let rate = members.throughput(kind, size, options.milliseconds)?;
+            figures.add(&format!("{name} {size} B"), rate, "messages/s");
+        }
+        let (p50, p99) = members.latency(options.samples)?;
+        figures.add("BCAST 64 B, send to own delivery, p50", p50, "us");
+        figures.add("BCAST 64 B, send to own delivery, p99", p99, "us");
+        figures.add(
+            "kill of the view manager to the later survivor's view",
+            members.failover()?,
+            "ms",
+        );
+    }
+    println!(
+        "\nthree sites on loopback, all three send, delivered at every member; median (least to most)"
+    );
+    print!("{figures}");
+    Ok(true)
+}
+
+/// The running members.
+struct Members {
+    programs: Vec<Program>,
+    lines: Receiver<(usize, Said)>,
+}
+
+/// A line `word name=value ...`.
+fn parse(line: &str) -> (&str, HashMap<&str, u64>) {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let fields = rest.split(' ').filter_map(|field| field.split_once('='));
+    (
+        word,
+        fields
+            .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+            .collect(),
+    )
+}
+
+impl Members {
+    fn start(member: &Path) -> Outcome<Members> {
+        let (sender, lines) = channel();
+        let cluster = format!("bench-{}", std::process::id());
+        let addresses = ports::free_addresses(SITES)?;
+        let mut programs = Vec::new();
+        for (place, text) in ports::configurations(&addresses, &cluster, "")
+            .iter()
+            .enumerate()
+        {
+            let mut command = Command::new(member);
+            command.arg(text).arg(SITES.to_string());
+            let name = format!("isis-bench-{}-{place}.stderr", std::process::id());
+            let errors = std::env::temp_dir().join(name);
+            programs.push(Program::start(
+                &mut command,
+                place,
+                &errors,
+                sender.clone(),
+            )?);
+        }
+        let mut members = Members { programs, lines };
+        let all = (0..SITES).collect::<Vec<_>>();
+        members.each("view", &all, |fields| fields["members"] == SITES as u64)?;
+        Ok(members)
+    }
+
+    /// Messages per second, delivered at the slowest member.
+    fn throughput(&mut self, kind: &str, size: usize, milliseconds: u64) -> Outcome<f64> {
+        let all = (0..SITES).collect::<Vec<_>>();
+        self.tell(&all, &format!("run {kind} {size} {milliseconds}"))?;
+        let ran = self.each("ran", &all, |_| true)?;
+        let delivered: Vec<u64> = ran.iter().map(|fields| fields["delivered"]).collect();
+        if delivered.iter().any(|n| *n != delivered[0]) {
+            return Err(format!("the members delivered different numbers: {delivered:?}").into());
+        }
+        let begin = ran.iter().map(|fields| fields["begin"]).min().unwrap_or(0);
+        let end = ran.iter().map(|fields| fields["end"]).max().unwrap_or(0);
+        Ok(delivered[0] as f64 * 1e9 / end.saturating_sub(begin).max(1) as f64)
+    }
+
+    /// Median and 99th percentile in microseconds, from the second oldest site: neither the view
+    /// manager nor the last.
+    fn latency(&mut self, samples: u64) -> Outcome<(f64, f64)> {
+        self.tell(&[1], &format!("latency {samples}"))?;
+        let fields = self.each("latency", &[1], |_| true)?.remove(0);
+        Ok((fields["p50_ns"] as f64 / 1e3, fields["p99_ns"] as f64 / 1e3))
+    }
+
+    /// Kills the view manager of an idle group. Milliseconds to the later survivor's view.
+    fn failover(&mut self) -> Outcome<f64> {
+        let killed = monotonic_ns();
+        self.programs[0].kill()?;
+        let views = self.each("view", &[1, 2], |fields| {
+            fields["members"] == SITES as u64 - 1
+        })?;
+        let later = views
+            .iter()
+            .map(|fields| fields["at"])
+            .max()
+            .unwrap_or(killed);
+        Ok((later - killed) as f64 / 1e6)
+    }
+
+    fn tell(&mut self, places: &[usize], line: &str) -> Outcome<()> {
+        for place in places {
+            self.programs[*place].tell(line)?;
+        }
+        Ok(())
+    }
+
+    /// The fields of the first line of this kind from each of these members that will do.
+    fn each(
+        &mut self,
+        word: &str,
+        places: &[usize],
+        will_do: impl Fn(&HashMap<&str, u64>) -> bool,
+    ) -> Outcome<Vec<HashMap<String, u64>>> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut found: HashMap<usize, HashMap<String, u64>> = HashMap::new();
+        while found.len() < places.len() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok((place, said)) = self.lines.recv_timeout(left) else {
+                return Err(
+                    format!("out of time, waiting for `{word}`\n{}", self.complaints()).into(),
+                );
+            };
+            match said {
+                Said::Line(line) => {
+                    let (said, fields) = parse(&line);
+                    if said == word && places.contains(&place) && will_do(&fields) {
+                        let fields = fields.into_iter().map(|(name, n)| (name.to_owned(), n));
+                        found.insert(place, fields.collect());
+                    }
+                }
+                Said::End if places.contains(&place) => {
+                    return Err(
+                        format!("site {} has ended\n{}", place + 1, self.complaints()).into(),
+                    );
+                }
+                Said::End => {}
+            }
+        }
+        Ok(places
+            .iter()
+            .filter_map(|place| found.remove(place))
+            .collect())
+    }
+
+    fn complaints(&self) -> String {
+        self.programs
+            .iter()
+            .map(Program::complaints)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
