@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Transport;
-use super::handshake::Role;
 use super::session::{Session, Standing};
 use crate::ids::SiteId;
 use crate::machine::transport::{Connection, Effect};
@@ -147,13 +146,17 @@ impl Transport {
         peer: SiteId,
         out: &mut Vec<Effect>,
     ) {
-        let Some(dial) = self.dials.get_mut(&peer) else {
-            return out.push(Effect::Close(connection));
-        };
-        if !matches!(dial.attempt, Attempt::Connecting(_)) {
-            return out.push(Effect::Close(connection));
+        let live = self.sessions_of(peer).any(Session::is_live);
+        let dial = self.dials.get_mut(&peer);
+        let asked = dial.filter(|dial| matches!(dial.attempt, Attempt::Connecting(_)));
+        match asked {
+            Some(dial) if !live => dial.attempt = Attempt::Greeted(connection),
+            Some(_) => {
+                self.dial_done(peer);
+                return out.push(Effect::Close(connection));
+            }
+            None => return out.push(Effect::Close(connection)),
         }
-        dial.attempt = Attempt::Greeted(connection);
         self.greet(now, connection, peer, out);
     }
 
@@ -234,7 +237,7 @@ impl Transport {
     }
 
     /// Sessions outside the view that are lost and never carried anything.
-    fn forget_strangers(&mut self) {
+    pub(super) fn forget_strangers(&mut self) {
         let view = self.view.as_ref();
         self.sessions.retain(|site, session| {
             let lost =
@@ -247,10 +250,5 @@ impl Transport {
     pub(super) fn is_attempt(&self, id: SiteId, connection: Connection) -> bool {
         let dial = self.dials.get(&id);
         dial.is_some_and(|dial| dial.attempt == Attempt::Greeted(connection))
-    }
-
-    /// What a connection is while it has not been established.
-    pub(super) fn role(&self, connection: Connection) -> Option<&Role> {
-        self.connections.get(&connection)
     }
 }

@@ -7,18 +7,21 @@
 //! which goes on over one connection after another. So TCP and datagrams run the same machine, and a
 //! broken connection costs nothing but time.
 //!
-//! - `outgoing`, `incoming`: the three lanes of a session, their windows, fragments and lane rule.
+//! - `outgoing`, `lane`, `incoming`: the lanes of a session, their windows, fragments, lane rule.
 //! - `session`: a session's clocks: hello, silence, acknowledgement.
 //! - `handshake`: who may speak with us, and which of two connections wins.
+//! - `connections`: how connections begin and end, and what depends on them.
 //! - `dial`: whom to connect to, and when again.
 //!
 //! Link acknowledgements free link buffers and mean nothing else; receipts that mean something come
 //! from the broadcast machine (R11).
 
+mod connections;
 mod delay;
 mod dial;
 mod handshake;
 mod incoming;
+mod lane;
 mod outgoing;
 mod session;
 #[cfg(test)]
@@ -39,8 +42,9 @@ use crate::time::Time;
 use crate::view::{Member, SiteView};
 use crate::wire::frame::{self, Frame, MAX_FRAME};
 
+use connections::Role;
 use dial::{Dial, Random};
-use handshake::Role;
+
 use session::{OutOfPlace, Session};
 
 const LANES: [Lane; 3] = [Lane::Control, Lane::Data, Lane::Bulk];
@@ -55,8 +59,10 @@ const WINDOW_BYTES: usize = 2 << 20;
 const WINDOW_FRAMES: usize = 1024;
 /// Acknowledgements wait this long for a frame to travel on.
 const ACK_DELAY: Duration = Duration::from_millis(5);
-/// Or until this much has been taken.
+/// Or until this much has come.
 const ACK_BYTES: usize = 256 << 10;
+/// The same in frames.
+const ACK_FRAMES: usize = 128;
 /// What protocol headers may add to the largest message of the application.
 const HEADER_ROOM: u64 = 16 << 20;
 /// The least limit on a received message, whatever is configured here: the sender's configuration
@@ -171,6 +177,9 @@ impl Transport {
                 silent.push(session.site.id);
             }
             session.flush(now, &mut self.counters, out);
+        }
+        if !silent.is_empty() {
+            self.forget_strangers();
         }
         for id in silent {
             self.dial_soon(now, id);

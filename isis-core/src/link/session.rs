@@ -15,12 +15,12 @@ use bytes::Bytes;
 use super::delay::Delay;
 use super::incoming::{Arrival, BadFragment, Incoming};
 use super::outgoing::Outgoing;
-use super::{ACK_BYTES, ACK_DELAY, Counters, Settings};
+use super::{ACK_BYTES, ACK_DELAY, ACK_FRAMES, Counters, Settings};
 use crate::ids::{Epoch, Incarnation, Site, SiteId};
 use crate::machine::transport::{Connection, Effect};
 use crate::machine::{Evidence, FromPeer, LinkReport, TransportToView};
 use crate::time::Time;
-use crate::wire::frame::{self, PerLane, Status, Stream};
+use crate::wire::frame::{self, Greeting, PerLane, Status, Stream};
 
 /// What the view machine was last told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,8 @@ pub(super) struct Session {
     hello_due: Time,
     /// When what was taken must be acknowledged.
     ack_due: Option<Time>,
-    unacked_bytes: usize,
+    /// Frames and bytes that came since the last acknowledgement.
+    since_ack: (usize, usize),
     /// A hello that wants its answer.
     echo: Option<u64>,
 }
@@ -84,7 +85,7 @@ impl Session {
             heard: now,
             hello_due: now,
             ack_due: None,
-            unacked_bytes: 0,
+            since_ack: (0, 0),
             echo: None,
         }
     }
@@ -99,9 +100,16 @@ impl Session {
         self.outgoing.untouched() && self.incoming.is_empty() && self.incoming.taken() == [0; 3]
     }
 
-    /// Whether a peer whose greeting says this can be the other end of this session.
-    pub(super) fn continues(&self, received: &PerLane) -> bool {
-        self.outgoing.continues(received)
+    /// Whether the speaker can be the other end of this session: what it knows to be acknowledged
+    /// was taken here, and what it has taken was sent. Otherwise one side has forgotten the session.
+    pub(super) fn is_continued_by(&self, greeting: &Greeting, ours: Incarnation) -> bool {
+        let taken = self.incoming.taken();
+        greeting.to_incarnation != Some(ours)
+            || (taken
+                .iter()
+                .zip(greeting.acknowledged)
+                .all(|(t, a)| a <= *t)
+                && self.outgoing.has_sent(&greeting.received))
     }
 
     /// Whether a connection would win over the latest: a later one, of the same number the one
@@ -115,15 +123,16 @@ impl Session {
     pub(super) fn connect(
         &mut self,
         connection: Connection,
-        greeting: &frame::Greeting,
+        greeting: &Greeting,
         me: Site,
         now: Time,
         out: &mut Vec<Effect>,
     ) {
         self.connection = Some(connection);
         self.since = now;
-        self.outgoing
-            .acknowledge(&received_of(greeting, me.incarnation));
+        if greeting.to_incarnation == Some(me.incarnation) {
+            self.outgoing.acknowledge(&greeting.received);
+        }
         self.outgoing.restart();
         self.hello_due = now;
         self.ack_due = None;
@@ -200,7 +209,8 @@ impl Session {
         out: &mut Vec<Effect>,
     ) -> Result<(), OutOfPlace> {
         self.acknowledged(&stream.acks)?;
-        self.unacked_bytes += stream.content_len();
+        self.since_ack.0 += 1;
+        self.since_ack.1 += stream.content_len();
         match self.incoming.arrive(stream) {
             Arrival::Next if !withheld => self.take(now, limit, out),
             Arrival::Next | Arrival::Early => Ok(()),
@@ -225,11 +235,9 @@ impl Session {
             out.push(Effect::Deliver(FromPeer { from, message }))
         })?;
         if taken > 0 {
-            let due = if self.unacked_bytes >= ACK_BYTES {
-                now
-            } else {
-                now + ACK_DELAY
-            };
+            let (frames, bytes) = self.since_ack;
+            let many = frames >= ACK_FRAMES || bytes >= ACK_BYTES;
+            let due = if many { now } else { now + ACK_DELAY };
             self.ack_due = Some(self.ack_due.map_or(due, |earlier| earlier.min(due)));
         }
         Ok(())
@@ -270,19 +278,33 @@ impl Session {
         if hello || self.echo.is_some() {
             self.transmit_status(hello.then_some(now.0), out);
         }
-        let acks = self.incoming.taken();
-        let (repeated, sent) = self
-            .outgoing
-            .flush(now, self.delay.repeat(), &acks, |frame| {
-                out.push(Effect::Transmit { connection, frame });
-            });
-        counters.frames_repeated += repeated;
-        counters.frames_sent += sent;
+        let sent = match self.standing {
+            Standing::Up => self.flush_lanes(now, connection, counters, out),
+            Standing::New | Standing::Lost(_) => 0,
+        };
         if sent > 0 {
             self.acks_sent();
         } else if self.ack_due.is_some_and(|due| due <= now) {
             self.transmit_status(None, out);
         }
+    }
+
+    /// Not towards a peer that seems silent: the carrier would only hoard.
+    fn flush_lanes(
+        &mut self,
+        now: Time,
+        connection: Connection,
+        counters: &mut Counters,
+        out: &mut Vec<Effect>,
+    ) -> u64 {
+        let acks = self.incoming.taken();
+        let timeout = self.delay.repeat();
+        let (repeated, sent) = self.outgoing.flush(now, timeout, &acks, |frame| {
+            out.push(Effect::Transmit { connection, frame });
+        });
+        counters.frames_repeated += repeated;
+        counters.frames_sent += sent;
+        sent
     }
 
     fn transmit_status(&mut self, stamp: Option<u64>, out: &mut Vec<Effect>) {
@@ -301,13 +323,14 @@ impl Session {
 
     fn acks_sent(&mut self) {
         self.ack_due = None;
-        self.unacked_bytes = 0;
+        self.since_ack = (0, 0);
     }
 
     /// When something is due.
     pub(super) fn deadline(&self) -> Option<Time> {
         let connected = self.connection.map(|_| {
             let repeat = self.outgoing.deadline(self.delay.repeat());
+            let repeat = repeat.filter(|_| self.is_live());
             let timers = [Some(self.hello_due), self.ack_due, repeat];
             timers.into_iter().flatten().min()
         });
@@ -315,13 +338,5 @@ impl Session {
             .into_iter()
             .flatten()
             .min()
-    }
-}
-
-/// What the greeting says was received from this incarnation of ours.
-pub(super) fn received_of(greeting: &frame::Greeting, ours: Incarnation) -> PerLane {
-    match greeting.to_incarnation {
-        Some(meant) if meant == ours => greeting.received,
-        _ => [0; 3],
     }
 }

@@ -59,7 +59,7 @@ pub struct Greeting {
     pub from: Site,
     /// Whom it means to speak to.
     pub to: SiteId,
-    /// The incarnation of `to` that `received` is about, if there is a session.
+    /// The incarnation of `to` that the numbers below are about, if there is a session.
     pub to_incarnation: Option<Incarnation>,
     /// Where the speaker can be reached.
     pub address: String,
@@ -67,6 +67,8 @@ pub struct Greeting {
     pub number: u64,
     /// The last frame taken on each lane.
     pub received: PerLane,
+    /// The last frame on each lane that the speaker knows to be taken by the other.
+    pub acknowledged: PerLane,
     /// Room for the proof that the speaker knows the cluster's key.
     pub authentication: Vec<u8>,
 }

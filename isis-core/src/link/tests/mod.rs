@@ -1,2 +1,3 @@
 mod network;
+mod pair;
 mod sessions;
