@@ -165,7 +165,7 @@ impl SharedEndpoint {
         let mut inner = self.inner.lock();
         let token = inner.call(call)?;
         started(token);
-        self.wait_outcome(inner, token, deadline(timeout))
+        self.wait_outcome(inner, token, timeout)
     }
 
     /// Joins the group of this name and waits until the process is a member.
@@ -178,15 +178,19 @@ impl SharedEndpoint {
         let mut inner = self.inner.lock();
         let token = inner.join(name)?;
         started(token);
-        self.wait_outcome(inner, token, deadline(timeout))
+        self.wait_outcome(inner, token, timeout)
     }
 
     fn wait_outcome(
         &self,
         mut inner: MutexGuard<'_, Inner>,
         token: u64,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
     ) -> Result<Outcome, Error> {
+        if timeout == Some(Duration::ZERO) {
+            return Err(Error::TimedOut);
+        }
+        let deadline = deadline(timeout);
         inner.endpoint.expect(token);
         let mut late = false;
         loop {

@@ -113,7 +113,8 @@ impl Process {
 
     /// Any operation, for callers that must know its token even if they wait: `started` gets it
     /// before any event can carry it, under the queue's lock (it must not call the library, and
-    /// must be short). The outcome is an event only if this returns [`Error::TimedOut`].
+    /// must be short). The outcome is an event only if this returns [`Error::TimedOut`]; with a
+    /// timeout of zero that is so without any waiting.
     pub fn run(
         &self,
         operation: Operation<'_>,
