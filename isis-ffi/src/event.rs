@@ -1,0 +1,237 @@
+//! Events one by one, for languages in which callbacks are hard.
+
+use std::ffi::c_int;
+use std::ptr::null;
+
+use crate::boundary::accessor;
+use crate::group::isis_group;
+use crate::message::isis_message;
+use crate::process::isis_process;
+use crate::view::{isis_group_view, isis_site_view};
+
+/// An event of a process, taken by isis_next(). It never changes.
+pub struct isis_event {
+    pub(crate) process: isis_process,
+    pub(crate) group: isis_group,
+    pub(crate) body: Body,
+}
+
+pub(crate) enum Body {
+    Message(isis_message),
+    View(isis_group_view),
+    SiteView(isis_site_view),
+    Blocked,
+    Unblocked,
+    Writable,
+    Completed(Completed),
+    Excluded(isis_site_view),
+    Closed,
+}
+
+/// An operation that has ended.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Completed {
+    pub(crate) token: u64,
+    pub(crate) operation: c_int,
+    pub(crate) status: c_int,
+}
+
+/// A broadcast is delivered: isis_event_message(), isis_event_group().
+pub const ISIS_EVENT_MESSAGE: c_int = 1;
+/// A group has a new view: isis_event_group_view(), isis_event_group().
+pub const ISIS_EVENT_VIEW: c_int = 2;
+/// The site view has changed: isis_event_site_view().
+pub const ISIS_EVENT_SITE_VIEW: c_int = 3;
+/// No quorum of the site view is reachable: broadcasts wait.
+pub const ISIS_EVENT_BLOCKED: c_int = 4;
+/// A quorum is reachable again.
+pub const ISIS_EVENT_UNBLOCKED: c_int = 5;
+/// A send that gave ISIS_EAGAIN may be tried again.
+pub const ISIS_EVENT_WRITABLE: c_int = 6;
+/// An operation has ended: isis_event_token(), isis_event_operation(), isis_event_status(), and
+/// for a join isis_event_group().
+pub const ISIS_EVENT_COMPLETED: c_int = 7;
+/// The others agreed that this site had failed: isis_event_site_view() goes on without it.
+pub const ISIS_EVENT_EXCLUDED: c_int = 8;
+/// The process has ended; no event follows.
+pub const ISIS_EVENT_CLOSED: c_int = 9;
+
+/// A join has ended.
+pub const ISIS_OP_JOIN: c_int = 1;
+/// A leave has ended.
+pub const ISIS_OP_LEAVE: c_int = 2;
+/// A flush has ended.
+pub const ISIS_OP_FLUSH: c_int = 3;
+/// The closing of a process has ended.
+pub const ISIS_OP_CLOSE: c_int = 4;
+
+impl Body {
+    fn kind(&self) -> c_int {
+        match self {
+            Body::Message(_) => ISIS_EVENT_MESSAGE,
+            Body::View(_) => ISIS_EVENT_VIEW,
+            Body::SiteView(_) => ISIS_EVENT_SITE_VIEW,
+            Body::Blocked => ISIS_EVENT_BLOCKED,
+            Body::Unblocked => ISIS_EVENT_UNBLOCKED,
+            Body::Writable => ISIS_EVENT_WRITABLE,
+            Body::Completed(_) => ISIS_EVENT_COMPLETED,
+            Body::Excluded(_) => ISIS_EVENT_EXCLUDED,
+            Body::Closed => ISIS_EVENT_CLOSED,
+        }
+    }
+}
+
+/// # Safety
+/// `event` is NULL or valid.
+unsafe fn completed(event: *const isis_event) -> Completed {
+    // SAFETY: the caller's promise.
+    match unsafe { event.as_ref() }.map(|e| &e.body) {
+        Some(Body::Completed(completed)) => *completed,
+        _ => Completed::default(),
+    }
+}
+
+/// Gives an event back, and with it the message or view that was borrowed from it. NULL is allowed
+/// and does nothing.
+///
+/// Thread: any; allowed inside a callback, and in a forked child. Blocking: no.
+///
+/// # Safety
+/// `event` is NULL or came from isis_next(), and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_free(event: *mut isis_event) {
+    accessor((), || {
+        if !event.is_null() {
+            // SAFETY: made by Box::into_raw in isis_next().
+            drop(unsafe { Box::from_raw(event) });
+        }
+    });
+}
+
+/// What kind of event it is: ISIS_EVENT_*. Later versions may have more kinds: ignore what you do
+/// not know. 0 for NULL.
+///
+/// Thread: any; allowed inside a callback. Blocking: no.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_kind(event: *const isis_event) -> c_int {
+    // SAFETY: the caller's promise.
+    accessor(0, || unsafe { event.as_ref() }.map_or(0, |e| e.body.kind()))
+}
+
+/// The process whose event it is; 0 for NULL.
+///
+/// Thread: any; allowed inside a callback. Blocking: no. Ownership: nothing to give back.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_process(event: *const isis_event) -> isis_process {
+    // SAFETY: the caller's promise.
+    accessor(0, || unsafe { event.as_ref() }.map_or(0, |e| e.process))
+}
+
+/// The group that a message was addressed to, that has a new view, or that a completed join has
+/// joined; else 0.
+///
+/// Thread: any; allowed inside a callback. Blocking: no. Ownership: nothing to give back.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_group(event: *const isis_event) -> isis_group {
+    // SAFETY: the caller's promise.
+    accessor(0, || unsafe { event.as_ref() }.map_or(0, |e| e.group))
+}
+
+/// The message of an ISIS_EVENT_MESSAGE; else NULL.
+///
+/// Thread: any; allowed inside a callback. Blocking: no. Ownership: the event's, valid until
+/// isis_event_free(); isis_message_clone() keeps it longer.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_message(event: *const isis_event) -> *const isis_message {
+    accessor(null(), || {
+        // SAFETY: the caller's promise.
+        match unsafe { event.as_ref() }.map(|e| &e.body) {
+            Some(Body::Message(message)) => message,
+            _ => null(),
+        }
+    })
+}
+
+/// The view of an ISIS_EVENT_VIEW; else NULL.
+///
+/// Thread: any; allowed inside a callback. Blocking: no. Ownership: the event's, valid until
+/// isis_event_free().
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_group_view(event: *const isis_event) -> *const isis_group_view {
+    accessor(null(), || {
+        // SAFETY: the caller's promise.
+        match unsafe { event.as_ref() }.map(|e| &e.body) {
+            Some(Body::View(view)) => view,
+            _ => null(),
+        }
+    })
+}
+
+/// The view of an ISIS_EVENT_SITE_VIEW or ISIS_EVENT_EXCLUDED; else NULL.
+///
+/// Thread: any; allowed inside a callback. Blocking: no. Ownership: the event's, valid until
+/// isis_event_free().
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_site_view(event: *const isis_event) -> *const isis_site_view {
+    accessor(null(), || {
+        // SAFETY: the caller's promise.
+        match unsafe { event.as_ref() }.map(|e| &e.body) {
+            Some(Body::SiteView(view) | Body::Excluded(view)) => view,
+            _ => null(),
+        }
+    })
+}
+
+/// The token of an ISIS_EVENT_COMPLETED, as it was given to the operation; else 0.
+///
+/// Thread: any; allowed inside a callback. Blocking: no.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_token(event: *const isis_event) -> u64 {
+    // SAFETY: the caller's promise.
+    accessor(0, || unsafe { completed(event) }.token)
+}
+
+/// The operation of an ISIS_EVENT_COMPLETED: ISIS_OP_*; else 0.
+///
+/// Thread: any; allowed inside a callback. Blocking: no.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_operation(event: *const isis_event) -> c_int {
+    // SAFETY: the caller's promise.
+    accessor(0, || unsafe { completed(event) }.operation)
+}
+
+/// How the operation of an ISIS_EVENT_COMPLETED ended: ISIS_OK or a failure's code; else ISIS_OK.
+///
+/// Thread: any; allowed inside a callback. Blocking: no.
+///
+/// # Safety
+/// `event` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_status(event: *const isis_event) -> c_int {
+    // SAFETY: the caller's promise.
+    accessor(0, || unsafe { completed(event) }.status)
+}
