@@ -381,3 +381,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
