@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::argument::{self, Payload};
-use crate::error::{ClosedError, NotMemberError, entry, exception};
+use crate::error::{entry, exception};
 use crate::event::View;
 use crate::ids::{GroupId, MessageId};
 use crate::process::{Member, Process};
@@ -22,7 +22,7 @@ use crate::wait::Timeout;
 /// :class:`Process`. Iteration gives the events of this group that have no callback, and those that
 /// concern the whole process, until the group has been left or the process is closed.
 ///
-/// As a context manager it leaves the group at the end.
+/// As a context manager it leaves the group at the end, waiting at most 10 s for the others.
 #[pyclass(frozen, weakref, module = "isis")]
 pub struct Group {
     group: runtime::Group,
@@ -212,15 +212,8 @@ impl Group {
 
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        match self.leave(py, Some(Timeout(Some(crate::site::ON_EXIT)))) {
-            Err(e)
-                if e.is_instance_of::<ClosedError>(py)
-                    || e.is_instance_of::<NotMemberError>(py) =>
-            {
-                Ok(())
-            }
-            other => other,
-        }
+        let timeout = Timeout(Some(crate::site::ON_EXIT));
+        crate::site::quietly(py, self.leave(py, Some(timeout)))
     }
 
     fn __reduce__(&self) -> PyResult<()> {

@@ -149,7 +149,7 @@ impl Status {
 /// come by :meth:`next`, :meth:`next_batch` and iteration over a group: each is handed out once.
 /// A process that takes no events holds up those who send to it, itself included (R29).
 ///
-/// As a context manager it closes itself at the end.
+/// As a context manager it closes itself at the end, waiting at most 10 s.
 #[pyclass(frozen, weakref, module = "isis")]
 pub struct Process {
     pub(crate) member: Arc<Member>,
@@ -466,7 +466,8 @@ impl Process {
 
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py, Some(Timeout(Some(crate::site::ON_EXIT))))
+        let timeout = Timeout(Some(crate::site::ON_EXIT));
+        crate::site::quietly(py, self.close(py, Some(timeout)))
     }
 
     fn __reduce__(&self) -> PyResult<()> {

@@ -14,7 +14,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::callbacks;
-use crate::error::{ArgumentError, ClosedError, entry, exception};
+use crate::error::{
+    ArgumentError, ClosedError, IsisTimeoutError, NotMemberError, entry, exception,
+};
 use crate::event::SiteView;
 use crate::fork::Origin;
 use crate::ids::SiteId;
@@ -25,6 +27,9 @@ use crate::wait::{self, Timeout, detached, may_block};
 
 /// How long the end of a `with` block waits for the others to agree.
 pub const ON_EXIT: Duration = Duration::from_secs(10);
+
+/// How long the end of the last reference does.
+const ON_DROP: Duration = Duration::from_secs(1);
 
 /// How long the end of the interpreter waits for each site still open, and then for threads.
 const AT_EXIT: Duration = Duration::from_secs(2);
@@ -50,17 +55,19 @@ struct Handle {
 ///
 /// Opening binds the port and returns; the first view comes later (:meth:`wait_view`). Raises
 /// :class:`ArgumentError`, :class:`NetworkError`, :class:`UnsupportedError`. Every method may be
-/// called from any thread. As a context manager the site closes itself at the end; a site still open
-/// when the interpreter ends is closed then.
+/// called from any thread. As a context manager the site closes itself at the end, waiting at most
+/// 10 s for the others; so is a site closed that nobody refers to any more, or that is still open
+/// when the interpreter ends.
 #[pyclass(frozen, weakref, module = "isis")]
 pub struct Site(Arc<Handle>);
 
-/// The library's threads may need a moment to end: others may run meanwhile.
+/// A site that nobody refers to any more is closed, while other threads of Python run.
 impl Drop for Handle {
     fn drop(&mut self) {
         let site = self.site.clone();
-        let closed = Python::try_attach(|py| py.detach(|| site.close(Some(Duration::ZERO))));
-        drop(closed);
+        // Without an interpreter, or in a forked child, the library's own handle does what can be
+        // done.
+        Python::try_attach(|py| py.detach(|| drop(site.close(Some(ON_DROP)))));
     }
 }
 
@@ -300,7 +307,7 @@ impl Site {
 
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py, Some(Timeout(Some(ON_EXIT))))
+        quietly(py, self.close(py, Some(Timeout(Some(ON_EXIT)))))
     }
 
     fn __reduce__(&self) -> PyResult<()> {
@@ -314,6 +321,16 @@ impl Site {
     }
 }
 
+/// At the end of a `with` block: what has ended or left already, or goes on ending, is no error.
+pub fn quietly(py: Python<'_>, result: PyResult<()>) -> PyResult<()> {
+    result.or_else(|error| {
+        let expected = error.is_instance_of::<ClosedError>(py)
+            || error.is_instance_of::<NotMemberError>(py)
+            || error.is_instance_of::<IsisTimeoutError>(py);
+        if expected { Ok(()) } else { Err(error) }
+    })
+}
+
 /// For Python's atexit: closes the sites still open and lets all threads come back, since none may
 /// when the interpreter is gone.
 #[pyfunction(name = "_at_exit")]
@@ -324,11 +341,8 @@ pub fn at_exit(py: Python<'_>) -> PyResult<()> {
             if handle.origin.check().is_err() {
                 return Ok(()); // a forked child: nothing here is its own
             }
-            py.detach(|| {
-                if handle.site.close(Some(AT_EXIT)) == Err(Error::TimedOut) {
-                    handle.site.halt();
-                }
-            });
+            // It has stopped even if the others could not be told in time.
+            py.detach(|| drop(handle.site.close(Some(AT_EXIT))));
         }
         logging::stop(py);
         wait::until_attached(py, AT_EXIT);
