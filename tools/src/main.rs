@@ -3,6 +3,7 @@
 mod bench;
 mod child;
 mod clock;
+mod crew;
 mod demo;
 mod ports;
 

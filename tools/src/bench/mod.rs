@@ -6,14 +6,13 @@ mod figures;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::Outcome;
-use crate::child::{Program, Said};
 use crate::clock::monotonic_ns;
+use crate::crew::{Crew, Said};
 use crate::ports;
 use figures::Figures;
 
@@ -74,10 +73,7 @@ pub fn run(options: &Options) -> Outcome<bool> {
 }
 
 /// The running members.
-struct Members {
-    programs: Vec<Program>,
-    lines: Receiver<(usize, Said)>,
-}
+struct Members(Crew);
 
 /// A line `word name=value ...`.
 fn parse(line: &str) -> (&str, HashMap<&str, u64>) {
@@ -93,26 +89,13 @@ fn parse(line: &str) -> (&str, HashMap<&str, u64>) {
 
 impl Members {
     fn start(member: &Path) -> Outcome<Members> {
-        let (sender, lines) = channel();
-        let cluster = format!("bench-{}", std::process::id());
+        let name = format!("isis-bench-{}", std::process::id());
+        let mut crew = Crew::new(std::env::temp_dir().join(&name));
         let addresses = ports::free_addresses(SITES)?;
-        let mut programs = Vec::new();
-        for (place, text) in ports::configurations(&addresses, &cluster, "")
-            .iter()
-            .enumerate()
-        {
-            let mut command = Command::new(member);
-            command.arg(text).arg(SITES.to_string());
-            let name = format!("isis-bench-{}-{place}.stderr", std::process::id());
-            let errors = std::env::temp_dir().join(name);
-            programs.push(Program::start(
-                &mut command,
-                place,
-                &errors,
-                sender.clone(),
-            )?);
+        for text in ports::configurations(&addresses, &name, "") {
+            crew.start(Command::new(member).arg(text).arg(SITES.to_string()))?;
         }
-        let mut members = Members { programs, lines };
+        let mut members = Members(crew);
         let all = (0..SITES).collect::<Vec<_>>();
         members.each("view", &all, |fields| fields["members"] == SITES as u64)?;
         Ok(members)
@@ -143,7 +126,7 @@ impl Members {
     /// Kills the view manager of an idle group. Milliseconds to the later survivor's view.
     fn failover(&mut self) -> Outcome<f64> {
         let killed = monotonic_ns();
-        self.programs[0].kill()?;
+        self.0.kill(0)?;
         let views = self.each("view", &[1, 2], |fields| {
             fields["members"] == SITES as u64 - 1
         })?;
@@ -157,7 +140,7 @@ impl Members {
 
     fn tell(&mut self, places: &[usize], line: &str) -> Outcome<()> {
         for place in places {
-            self.programs[*place].tell(line)?;
+            self.0.tell(*place, line)?;
         }
         Ok(())
     }
@@ -172,11 +155,9 @@ impl Members {
         let deadline = Instant::now() + PATIENCE;
         let mut found: HashMap<usize, HashMap<String, u64>> = HashMap::new();
         while found.len() < places.len() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok((place, said)) = self.lines.recv_timeout(left) else {
-                return Err(
-                    format!("out of time, waiting for `{word}`\n{}", self.complaints()).into(),
-                );
+            let Some((place, said)) = self.0.hear(deadline) else {
+                let complaints = self.0.all_complaints();
+                return Err(format!("out of time, waiting for `{word}`{complaints}").into());
             };
             match said {
                 Said::Line(line) => {
@@ -187,9 +168,8 @@ impl Members {
                     }
                 }
                 Said::End if places.contains(&place) => {
-                    return Err(
-                        format!("site {} has ended\n{}", place + 1, self.complaints()).into(),
-                    );
+                    let complaints = self.0.all_complaints();
+                    return Err(format!("site {} has ended{complaints}", place + 1).into());
                 }
                 Said::End => {}
             }
@@ -198,13 +178,5 @@ impl Members {
             .iter()
             .filter_map(|place| found.remove(place))
             .collect())
-    }
-
-    fn complaints(&self) -> String {
-        self.programs
-            .iter()
-            .map(Program::complaints)
-            .collect::<Vec<_>>()
-            .join("\n")
     }
 }

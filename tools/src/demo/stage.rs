@@ -1,6 +1,5 @@
 //! One run: start, kill, restart, end.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::Played;
@@ -8,8 +7,8 @@ use super::cast::{Cast, RESTARTED, VICTIM};
 use super::record::Record;
 use super::show::Show;
 use crate::Outcome;
-use crate::child::{Program, Said};
 use crate::clock::monotonic_ns;
+use crate::crew::{Crew, Said};
 
 const SURVIVORS: [usize; 2] = [1, 2];
 
@@ -18,28 +17,20 @@ pub struct Stage<'a> {
     cast: &'a Cast,
     show: Show,
     deadline: Instant,
-    lines: Receiver<(usize, Said)>,
-    /// Kept for the program that starts later.
-    sender: Sender<(usize, Said)>,
-    programs: Vec<Program>,
+    crew: Crew,
     records: Vec<Record>,
-    ended: Vec<bool>,
     waiting_for: &'static str,
 }
 
 impl<'a> Stage<'a> {
     /// Starts the three members.
     pub fn new(cast: &'a Cast, show: Show, deadline: Instant) -> Outcome<Stage<'a>> {
-        let (sender, lines) = channel();
         let mut stage = Stage {
             cast,
             show,
             deadline,
-            lines,
-            sender,
-            programs: Vec::new(),
+            crew: Crew::new(cast.folder().join("member")),
             records: Vec::new(),
-            ended: Vec::new(),
             waiting_for: "the members to start",
         };
         for _ in 0..3 {
@@ -49,17 +40,9 @@ impl<'a> Stage<'a> {
     }
 
     fn start(&mut self) -> Outcome<()> {
-        let place = self.programs.len();
-        let errors = self.cast.base(place).with_extension("stderr");
-        let mut command = self.cast.command(place);
-        self.programs.push(Program::start(
-            &mut command,
-            place,
-            &errors,
-            self.sender.clone(),
-        )?);
+        let mut command = self.cast.command(self.records.len());
+        let place = self.crew.start(&mut command)?;
         self.records.push(Record::new(self.cast.site(place)));
-        self.ended.push(false);
         Ok(())
     }
 
@@ -101,9 +84,9 @@ impl<'a> Stage<'a> {
             }
         }
         let killed_at = monotonic_ns();
-        self.programs[VICTIM].kill()?;
+        self.crew.kill(VICTIM)?;
         self.until("the last words of the killed member", |stage| {
-            stage.ended[VICTIM]
+            stage.crew.ended(VICTIM)
         })?;
         // A member says `last` before it sends the last line of its share, and what it has said
         // survives it in the pipe: unsaid means unsent.
@@ -157,7 +140,7 @@ impl<'a> Stage<'a> {
     /// Has every member leave its replica, and ends them.
     fn reports(&mut self) -> Outcome<()> {
         for place in self.present() {
-            self.programs[place].tell("report")?;
+            self.crew.tell(place, "report")?;
         }
         self.until("the members' reports", |stage| {
             stage
@@ -166,13 +149,13 @@ impl<'a> Stage<'a> {
         })?;
         for place in self.present() {
             self.records[place].read_replica(&self.cast.base(place))?;
-            self.programs[place].tell("quit")?;
+            self.crew.tell(place, "quit")?;
         }
         self.until("the members to end", |stage| {
-            stage.present().all(|place| stage.ended[place])
+            stage.present().all(|place| stage.crew.ended(place))
         })?;
         for place in self.present() {
-            let status = self.programs[place].wait()?;
+            let status = self.crew.wait(place)?;
             if !status.success() {
                 return Err(format!("site {} ended with {status}", self.cast.site(place)).into());
             }
@@ -185,17 +168,13 @@ impl<'a> Stage<'a> {
     fn until(&mut self, what: &'static str, done: impl Fn(&Stage) -> bool) -> Outcome<()> {
         self.waiting_for = what;
         while !done(self) {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= self.deadline {
                 return Err(format!("out of time, waiting for {what}").into());
             }
-            match self
-                .lines
-                .recv_timeout(left.min(Duration::from_millis(100)))
-            {
-                Ok((place, Said::Line(line))) => self.records[place].take(&line),
-                Ok((place, Said::End)) => self.ended_early(place)?,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            match self.crew.hear(Instant::now() + Duration::from_millis(100)) {
+                Some((place, Said::Line(line))) => self.records[place].take(&line),
+                Some((place, Said::End)) => self.ended_early(place)?,
+                None => {}
             }
             self.show.progress(&self.records);
         }
@@ -203,11 +182,10 @@ impl<'a> Stage<'a> {
     }
 
     fn ended_early(&mut self, place: usize) -> Outcome<()> {
-        self.ended[place] = true;
         if place == VICTIM || self.records[place].digests.is_some() {
             return Ok(());
         }
-        let status = self.programs[place].wait()?;
+        let status = self.crew.wait(place)?;
         Err(format!("site {} ended too early ({status})", self.cast.site(place)).into())
     }
 
@@ -228,12 +206,16 @@ impl<'a> Stage<'a> {
                     .last_key_value()
                     .map(|(number, view)| (number, &view.members)),
                 if record.complete { "; complete" } else { "" },
-                if self.ended[place] { "; ended" } else { "" },
+                if self.crew.ended(place) {
+                    "; ended"
+                } else {
+                    ""
+                },
             );
             for line in &record.strange {
                 text += &format!("\n    said: {line}");
             }
-            let complaints = self.programs[place].complaints();
+            let complaints = self.crew.complaints(place);
             if !complaints.is_empty() {
                 text += &format!("\n    {}", complaints.replace('\n', "\n    "));
             }
