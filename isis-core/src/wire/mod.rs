@@ -6,6 +6,8 @@
 mod codec;
 pub mod frame;
 mod splitter;
+#[cfg(test)]
+mod tests;
 pub(crate) mod varint;
 
 pub use codec::{WireError, decode_exact, decode_prefix, encode};

@@ -2,7 +2,7 @@
 //! datagrams it loses, doubles and reorders. It checks every delivery: once, whole, and by the lane
 //! rule.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -98,6 +98,10 @@ pub(super) struct Host {
     pub(super) withheld: Vec<u64>,
     pub(super) notes: Vec<Note>,
     pub(super) delivered: usize,
+    /// The sites that it must not hand up anything from.
+    withholds: BTreeSet<Site>,
+    /// It does not run before this.
+    paused_until: Time,
 }
 
 pub(super) struct Network {
@@ -144,6 +148,8 @@ impl Network {
             withheld: Vec::new(),
             notes: Vec::new(),
             delivered: 0,
+            withholds: BTreeSet::new(),
+            paused_until: Time(0),
         });
         self.hosts.len() - 1
     }
@@ -164,6 +170,9 @@ impl Network {
     }
 
     pub(super) fn tell(&mut self, host: usize, request: ViewToTransport) {
+        if let ViewToTransport::Withhold { sites, .. } = &request {
+            self.hosts[host].withholds.clone_from(sites);
+        }
         self.input(host, Input::View(request));
     }
 
@@ -298,6 +307,30 @@ impl Network {
         }
     }
 
+    /// How many there are.
+    pub(super) fn connections(&self) -> usize {
+        self.ends.len() / 2
+    }
+
+    /// All connections of a host go dead without a sign; new ones can be made.
+    pub(super) fn deaden_connections(&mut self, host: usize) {
+        let other = |end: &End| self.ends.get(&end.other).map(|other| other.owner);
+        let dead = |end: &End| end.owner == host || other(end) == Some(host);
+        let dead = self
+            .ends
+            .iter()
+            .filter(|(_, end)| dead(end))
+            .map(|(&c, _)| c);
+        for connection in dead.collect::<Vec<_>>() {
+            self.ends.remove(&connection);
+        }
+    }
+
+    /// The host does not run for so long.
+    pub(super) fn pause(&mut self, host: usize, duration: Duration) {
+        self.hosts[host].paused_until = self.now + duration;
+    }
+
     /// The host halts; whoever is connected sees it. It can be replaced.
     pub(super) fn crash(&mut self, host: usize) {
         self.hosts[host].listening = false;
@@ -336,9 +369,11 @@ impl Network {
     fn step(&mut self, end: Time) -> bool {
         let event = self.events.first_key_value().map(|(&(at, _), _)| at);
         let live = (0..self.hosts.len()).filter(|&h| self.hosts[h].listening);
-        let timer = live
-            .filter_map(|h| Some((self.hosts[h].link.deadline()?, h)))
-            .min();
+        let due = |h: usize| {
+            let host = &self.hosts[h];
+            Some((host.link.deadline()?.max(host.paused_until), h))
+        };
+        let timer = live.filter_map(due).min();
         match (event, timer) {
             (event, Some((at, host))) if at <= end && event.is_none_or(|e| at < e) => {
                 self.now = self.now.max(at);
@@ -356,38 +391,44 @@ impl Network {
     }
 
     fn happen(&mut self, event: Event) {
-        match event {
-            Event::Input(host, input) if self.hosts[host].listening => self.input(host, input),
-            Event::Input(..) => {}
-            Event::Frame(connection, frame) => {
-                if let Some(owner) = self.owner(connection) {
-                    self.input(owner, Input::Received { connection, frame });
-                }
-            }
-            Event::Broken(connection) => {
-                if let Some(owner) = self.owner(connection) {
-                    self.ends.remove(&connection);
-                    self.input(
-                        owner,
-                        Input::Closed {
-                            connection,
-                            by_peer: true,
-                        },
-                    );
-                }
-            }
+        let Some(owner) = self.owner(&event) else {
+            return;
+        };
+        if self.hosts[owner].paused_until > self.now {
+            return self.schedule(self.hosts[owner].paused_until, event);
         }
+        let input = match event {
+            Event::Input(_, input) => input,
+            Event::Frame(connection, frame) => Input::Received { connection, frame },
+            Event::Broken(connection) => {
+                self.ends.remove(&connection);
+                let by_peer = true;
+                Input::Closed {
+                    connection,
+                    by_peer,
+                }
+            }
+        };
+        self.input(owner, input);
     }
 
-    fn owner(&self, connection: Connection) -> Option<usize> {
-        let owner = self.ends.get(&connection)?.owner;
+    /// Whom an event is for, if it still lives.
+    fn owner(&self, event: &Event) -> Option<usize> {
+        let owner = match event {
+            Event::Input(host, _) => *host,
+            Event::Frame(connection, _) | Event::Broken(connection) => {
+                self.ends.get(connection)?.owner
+            }
+        };
         self.hosts[owner].listening.then_some(owner)
     }
 
     /// Exactly once, whole, and no earlier message of the same or a more urgent lane is missing.
     fn check(&mut self, host: usize, message: &FromPeer) {
         let key = (message.from, self.hosts[host].site);
-        self.hosts[host].delivered += 1;
+        let receiver = &mut self.hosts[host];
+        receiver.delivered += 1;
+        assert!(!receiver.withholds.contains(&message.from), "withheld");
         let queues = self.pending.get_mut(&key).expect("from a sender");
         let (&lane, rest) = message.message.split_first().expect("a message of ours");
         let (place, body) = rest.split_first_chunk().expect("a message of ours");
