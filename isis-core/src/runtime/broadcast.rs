@@ -3,7 +3,7 @@
 //! Each wake-up drains what has queued, up to a bound, runs the machine over it, then hands over
 //! what came of it: one batch to the transport thread, and one per process with news.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use log::{debug, warn};
@@ -73,6 +73,7 @@ where
         effects: Vec::new(),
         sends: Vec::new(),
         deliveries: BTreeMap::new(),
+        installed: VecDeque::new(),
     };
     while thread.wake_up(&inbox) {}
 }
@@ -86,6 +87,8 @@ struct Thread<M> {
     sends: Vec<Outgoing>,
     /// By process; emptied, but kept, at the end of a wake-up.
     deliveries: BTreeMap<u32, Vec<ToEndpoint>>,
+    /// Site views that the machine has not applied yet.
+    installed: VecDeque<Arc<SiteView>>,
 }
 
 impl<M: BroadcastMachine> Thread<M> {
@@ -97,9 +100,6 @@ impl<M: BroadcastMachine> Thread<M> {
             Err(RecvTimeoutError::Disconnected) => return false,
         };
         let now = self.clock.now();
-        if self.machine.deadline().is_some_and(|d| d <= now) {
-            self.step(now, Input::Timeout);
-        }
         let mut ending = None;
         for _ in 0..ITEMS_PER_WAKEUP {
             let Some(item) = next else { break };
@@ -114,7 +114,13 @@ impl<M: BroadcastMachine> Thread<M> {
             }
             next = inbox.try_recv().ok();
         }
+        // A deadline in the past means: when the inbox is empty, or enough has been done.
+        let now = self.clock.now();
+        if self.machine.deadline().is_some_and(|d| d <= now) {
+            self.step(now, Input::Timeout);
+        }
         self.hand_over();
+        self.note_state();
         match ending {
             Some((view, asked)) => {
                 self.excluded(view, asked);
@@ -141,7 +147,10 @@ impl<M: BroadcastMachine> Thread<M> {
                     self.step(now, Input::Receive(message));
                 }
             }
-            Inbox::Install(view) => self.step(now, Input::Install(view)),
+            Inbox::Install(view) => {
+                self.installed.push_back(Arc::new(view.clone()));
+                self.step(now, Input::Install(view));
+            }
             Inbox::Quorum(reachable) => self.step(now, Input::Quorum { reachable }),
             Inbox::Excluded { .. } | Inbox::Stop => unreachable!("handled by wake_up"),
         }
@@ -189,6 +198,18 @@ impl<M: BroadcastMachine> Thread<M> {
         }
     }
 
+    /// What has become of the views, and how much the machine keeps.
+    fn note_state(&mut self) {
+        let applied = self.machine.applied_view();
+        while let Some(view) = self.installed.front()
+            && applied.is_some_and(|applied| view.number.0 <= applied)
+        {
+            self.shared.view_applied(view);
+            self.installed.pop_front();
+        }
+        self.shared.counters.note_gauges(&self.machine.gauges());
+    }
+
     fn excluded(&self, view: SiteView, asked: bool) {
         if asked {
             self.shared.left();
@@ -215,10 +236,6 @@ impl Shared {
                     Label::Obcast(_) => obcasts += 1,
                     Label::Gbcast => gbcasts += 1,
                 },
-                ToEndpoint::Event {
-                    event: Event::SiteView(view),
-                    ..
-                } => self.view_applied(view),
                 _ => {}
             }
         }

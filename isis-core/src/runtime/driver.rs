@@ -2,7 +2,9 @@
 
 use super::clock::seed;
 use super::opening::Opening;
+use crate::broadcast::Gauges;
 use crate::error::Error;
+use crate::group;
 use crate::link::Transport;
 use crate::machine::{broadcast, transport, view};
 use crate::time::Time;
@@ -36,9 +38,12 @@ impl<M> ViewMachine for M where M: Machine<Input = view::Input, Effect = view::E
 pub(crate) trait BroadcastMachine:
     Machine<Input = broadcast::Input, Effect = broadcast::Effect>
 {
+    /// The number of the site view that is applied.
+    fn applied_view(&self) -> Option<u64>;
+
+    /// How much it keeps.
+    fn gauges(&self) -> Gauges;
 }
-impl<M> BroadcastMachine for M where M: Machine<Input = broadcast::Input, Effect = broadcast::Effect>
-{}
 
 /// The machines of one site.
 pub(crate) struct Machines<T, V, B> {
@@ -50,34 +55,35 @@ pub(crate) struct Machines<T, V, B> {
 /// Those that the library is made of.
 pub(crate) fn machines(
     opening: &Opening,
-) -> Result<Machines<Transport, Views, NoBroadcast>, Error> {
+) -> Result<Machines<Transport, Views, group::Machine>, Error> {
     let (config, me, now) = (&opening.config, opening.shared.me, opening.clock.now());
     Ok(Machines {
         transport: Transport::new(config, me, seed()?, now),
         view: Views::new(config, me, config.advertise.clone(), seed()?, now),
-        broadcast: NoBroadcast,
+        broadcast: group::Machine::new(config, me),
     })
 }
 
-pub(crate) struct NoBroadcast;
-impl Machine for NoBroadcast {
+impl Machine for group::Machine {
     type Input = broadcast::Input;
     type Effect = broadcast::Effect;
-    fn handle(&mut self, _: Time, input: Self::Input, effects: &mut Vec<Self::Effect>) {
-        use crate::delivery::Event;
-        use crate::machine::broadcast::ToEndpoint;
-        if let broadcast::Input::Install(v) = input {
-            effects.push(broadcast::Effect::Deliver {
-                process: 0,
-                item: ToEndpoint::Event {
-                    event: Event::SiteView(std::sync::Arc::new(v)),
-                    after: vec![],
-                },
-            });
-        }
+
+    fn handle(&mut self, now: Time, input: Self::Input, effects: &mut Vec<Self::Effect>) {
+        self.handle(now, input, effects);
     }
+
     fn deadline(&self) -> Option<Time> {
-        None
+        self.deadline()
+    }
+}
+
+impl BroadcastMachine for group::Machine {
+    fn applied_view(&self) -> Option<u64> {
+        self.applied_view()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.gauges()
     }
 }
 

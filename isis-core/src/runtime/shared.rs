@@ -124,23 +124,15 @@ impl Shared {
     }
 
     pub(crate) fn view_applied(&self, view: &Arc<SiteView>) {
-        let newer = self.change(|status| {
-            let newer = status.view.as_ref().is_none_or(|v| v.number < view.number);
-            if newer {
-                status.view = Some(view.clone());
-            }
-            newer
-        });
-        if newer {
-            count(&self.counters.site_views);
-            let members: Vec<String> = view.sites().map(|s| s.to_string()).collect();
-            info!(
-                "site {}: view {} of {}",
-                self.me,
-                view.number.0,
-                members.join(", ")
-            );
-        }
+        count(&self.counters.site_views);
+        let members: Vec<String> = view.sites().map(|s| s.to_string()).collect();
+        info!(
+            "site {}: view {} of {}",
+            self.me,
+            view.number.0,
+            members.join(", ")
+        );
+        self.change(|status| status.view = Some(view.clone()));
     }
 
     pub(crate) fn quorum(&self, reachable: bool) {

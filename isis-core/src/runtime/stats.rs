@@ -1,3 +1,4 @@
+use crate::broadcast::Gauges;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 macro_rules! statistics {
@@ -94,6 +95,12 @@ statistics! {
         in_flight_bytes,
         /// OBCASTs that their next sends may have to name.
         past_ids,
+        /// BCASTs, OBCASTs and finals in the store, entries of priority queues and wait queues.
+        stored,
+        /// Sends that wait for the end of a wait phase or completion.
+        held_sends,
+        /// Flushes that have not returned, and GBCAST runs.
+        running_operations,
         /// Inputs that wait for the three threads.
         inbox_items,
         /// Connections, half-open ones included.
@@ -102,6 +109,15 @@ statistics! {
         unwritten_bytes,
         /// Names being resolved.
         resolving,
+    }
+}
+
+impl Counters {
+    pub(crate) fn note_gauges(&self, gauges: &Gauges) {
+        let stored = gauges.bcasts + gauges.obcasts + gauges.finals + gauges.queued;
+        set(&self.stored, stored);
+        set(&self.held_sends, gauges.held);
+        set(&self.running_operations, gauges.flushes + gauges.runs);
     }
 }
 
