@@ -148,19 +148,28 @@ impl Views {
         self.weigh_promises(step);
     }
 
-    /// Promises to take part in no lower ballot; an acceptance still waiting to take effect at a lower
-    /// one is void, and what was withheld for it released.
+    /// Promises to take part in no lower ballot: an acceptance still waiting to take effect at a lower
+    /// one is void, what was withheld for it released, and a ballot of our own that has not got as far
+    /// as our acceptance ends.
     fn promise(&mut self, ballot: Ballot, step: &mut Step) {
         self.decision.promised = Some(ballot);
-        let void = |p: &mut Proposal| p.ballot < ballot;
-        if self.withholding.waiting.take_if(void).is_some() {
-            let sites = self
-                .decision
-                .accepted
-                .as_ref()
-                .map(|p| self.left_out(&p.view));
+        let lower = |p: &mut Proposal| p.ballot < ballot;
+        if self.withholding.waiting.take_if(lower).is_some() {
+            let accepted = self.decision.accepted.as_ref();
+            let sites = accepted.map(|p| self.left_out(&p.view));
             self.withholding.follow(sites.unwrap_or_default(), step);
         }
+        if self.decision.is_overtaken(ballot) {
+            self.back_off(ballot, step);
+        }
+    }
+
+    /// Leaves the field to a higher ballot for a random while, so that rivals do not meet for ever.
+    fn back_off(&mut self, higher: Ballot, step: &mut Step) {
+        let bound = BACK_OFF.as_micros() as u64 * (1 << higher.attempt.min(6));
+        let wait = Duration::from_micros(self.draw(higher.attempt, bound));
+        let until = step.now + wait;
+        self.decision.campaign = Some(Campaign::BackingOff { until });
     }
 
     fn on_interrogate(&mut self, from: Site, ballot: Ballot, step: &mut Step) {
@@ -367,14 +376,9 @@ impl Views {
         if leading != ballot || promised <= ballot {
             return;
         }
-        self.promise(
-            promised.max(self.decision.promised.unwrap_or(promised)),
-            step,
-        );
-        let bound = BACK_OFF.as_micros() as u64 * (1 << promised.attempt.min(6));
-        let wait = self.draw(promised.attempt, bound);
-        let until = step.now + Duration::from_micros(wait);
-        self.decision.campaign = Some(Campaign::BackingOff { until });
+        let highest = self.decision.promised.max(Some(promised));
+        self.promise(highest.unwrap_or(promised), step);
+        self.back_off(promised, step);
     }
 
     /// Sends what is unanswered again.

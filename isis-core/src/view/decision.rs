@@ -22,7 +22,7 @@ pub(super) enum Campaign {
     },
     /// Collecting acceptances. Never given up except for a refusal.
     Proposing(Proposal),
-    /// Refused; trying above the promised ballot after this time, so that rivals do not meet for ever.
+    /// A higher ballot was promised; trying above it after this time.
     BackingOff { until: Time },
 }
 
@@ -39,6 +39,18 @@ impl Decision {
     /// The attempt for a ballot above all that this site knows of.
     pub fn next_attempt(&self) -> u64 {
         self.promised.map_or(1, |promised| promised.attempt + 1)
+    }
+
+    /// Whether a ballot led from here is lower than this one and has not even been accepted here: then
+    /// it must not go on, for this site would accept below its promise.
+    pub fn is_overtaken(&self, higher: Ballot) -> bool {
+        match &self.campaign {
+            Some(Campaign::Interrogating { ballot, .. }) => *ballot < higher,
+            Some(Campaign::Proposing(proposal)) => {
+                proposal.ballot < higher && self.accepted.as_ref() != Some(proposal)
+            }
+            _ => false,
+        }
     }
 
     /// Notes acceptances; returns all that are known of this proposal.

@@ -1,0 +1,514 @@
+//! An exhaustive explorer over the shipped view machine (PROPERTIES §3).
+//!
+//! A state is the machines, the messages ever sent, and what the adversary has left to spend. A message
+//! that was sent stays: it may arrive at any later time, any number of times, or never, which covers
+//! loss, doubling and reordering. Time stands still but for back-off: a machine that waits for its
+//! random delay may be told at any moment that it is over. The transport withholds at once.
+//! Machines are deterministic, so each (machine, input) is run once and its outcome remembered.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use isis_core::config::Config;
+use isis_core::ids::{Epoch, Incarnation, Site, SiteId, ViewNumber};
+use isis_core::machine::view::{Effect, Input, Note};
+use isis_core::machine::{Evidence, LinkReport, TransportToView, ViewToTransport};
+use isis_core::time::Time;
+use isis_core::view::{SiteView, Views, describe};
+
+const NOW: Time = Time(1_000_000_000);
+/// Later than every back-off that began at `NOW`, earlier than every repetition.
+const LATER: Time = Time(2_000_000_000);
+
+/// What the adversary may still do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Budget {
+    pub suspicions: u32,
+    pub restarts: u32,
+    pub leaves: u32,
+    pub back_offs: u32,
+}
+
+/// What can happen; a run in which nothing of interest does proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Happening {
+    Installed,
+    TakeOver,
+    Refused,
+    /// A promise told of a proposal that another had made.
+    AcceptedReported,
+    Joined,
+    /// A site led the decision that excluded it.
+    ExcludedItself,
+    Excluded,
+    Left,
+}
+
+struct Machine {
+    site: Site,
+    views: Views,
+    digest: u64,
+}
+
+impl Machine {
+    fn new(site: Site, views: Views) -> Rc<Machine> {
+        let digest = digest(&(site, &views));
+        Rc::new(Machine {
+            site,
+            views,
+            digest,
+        })
+    }
+}
+
+/// What a machine did with an input.
+struct Outcome {
+    machine: Rc<Machine>,
+    sent: Vec<u32>,
+    installed: Vec<SiteView>,
+    happened: Vec<Happening>,
+}
+
+#[derive(Clone)]
+pub struct State {
+    machines: Vec<Rc<Machine>>,
+    sent: Rc<BTreeSet<u32>>,
+    history: Rc<BTreeMap<(Epoch, ViewNumber), SiteView>>,
+    budget: Budget,
+    path: Option<Rc<Path>>,
+    depth: usize,
+}
+
+struct Path {
+    action: String,
+    before: Option<Rc<Path>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Action {
+    Arrive(u32),
+    BackOffEnds,
+    Leave,
+    Suspect(Site),
+    Hear(Site),
+}
+
+#[derive(Clone, Hash, PartialEq, Eq)]
+struct Sent {
+    from: Site,
+    to: Site,
+    message: Vec<u8>,
+}
+
+/// How an exploration ended.
+pub struct Report {
+    pub states: usize,
+    pub depth: usize,
+    /// Every reachable state was seen.
+    pub whole: bool,
+    pub violation: Option<String>,
+}
+
+/// Whether status messages arrive: without joins they only spread suspicions, which the budget has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Arrives,
+    Dropped,
+}
+
+pub struct Explorer {
+    status: Status,
+    pub happened: BTreeMap<Happening, usize>,
+    messages: Vec<(Sent, String)>,
+    names: HashMap<Sent, u32>,
+    outcomes: HashMap<(u64, Action), Rc<Outcome>>,
+}
+
+type Checked<T> = Result<T, String>;
+
+impl Explorer {
+    pub fn new(status: Status) -> Explorer {
+        Explorer {
+            status,
+            happened: BTreeMap::new(),
+            messages: Vec::new(),
+            names: HashMap::new(),
+            outcomes: HashMap::new(),
+        }
+    }
+
+    /// Sites 0..n that hear each other and have said nothing yet.
+    pub fn outside(&mut self, n: u32) -> State {
+        let sites: Vec<Site> = (0..n).map(|id| site(id, 1)).collect();
+        let mut state = State {
+            machines: sites.iter().map(|s| newborn(*s, n)).collect(),
+            sent: Rc::default(),
+            history: Rc::default(),
+            budget: Budget::default(),
+            path: None,
+            depth: 0,
+        };
+        for (at, other) in pairs(&sites) {
+            state = self.act(&state, at, Action::Hear(other)).expect("harmless");
+        }
+        state
+    }
+
+    /// The same in their first view, with nothing in flight.
+    pub fn formed(&mut self, n: u32) -> State {
+        let mut state = self.outside(n);
+        let mut arrived = BTreeSet::new();
+        while let Some(next) = state.sent.iter().copied().find(|m| !arrived.contains(m)) {
+            arrived.insert(next);
+            let at = self.receiver(&state, next).expect("all are there");
+            state = self
+                .act(&state, at, Action::Arrive(next))
+                .expect("harmless");
+        }
+        assert!(state.machines.iter().all(|m| m.views.current().is_some()));
+        self.happened.clear();
+        State {
+            sent: Rc::default(),
+            path: None,
+            depth: 0,
+            ..state
+        }
+    }
+
+    /// Visits every state that can follow, shortest paths first, until `limit` is over.
+    pub fn explore(&mut self, mut initial: State, budget: Budget, limit: Duration) -> Report {
+        let end = Instant::now() + limit;
+        initial.budget = budget;
+        let mut seen = HashSet::from([initial.digest()]);
+        let mut queue = VecDeque::from([initial]);
+        let mut report = Report {
+            states: 0,
+            depth: 0,
+            whole: false,
+            violation: None,
+        };
+        while let Some(state) = queue.pop_front() {
+            report.states += 1;
+            report.depth = state.depth;
+            if report.states % 1024 == 0 && Instant::now() > end {
+                return report;
+            }
+            match self.successors(&state) {
+                Ok(next) => queue.extend(next.into_iter().filter(|s| seen.insert(s.digest()))),
+                Err(violation) => {
+                    report.violation = Some(violation);
+                    return report;
+                }
+            }
+        }
+        report.whole = true;
+        report
+    }
+
+    fn successors(&mut self, state: &State) -> Checked<Vec<State>> {
+        let mut next = Vec::new();
+        for message in state.sent.iter() {
+            if let Some(at) = self.receiver(state, *message) {
+                next.push(self.act(state, at, Action::Arrive(*message))?);
+            }
+        }
+        for at in 0..state.machines.len() {
+            let machine = &state.machines[at];
+            if state.budget.back_offs > 0 && machine.views.deadline().is_some_and(|d| d <= LATER) {
+                let mut after = self.act(state, at, Action::BackOffEnds)?;
+                after.budget.back_offs -= 1;
+                next.push(after);
+            }
+            let Some(view) = machine.views.current() else {
+                continue;
+            };
+            if state.budget.leaves > 0 {
+                let mut after = self.act(state, at, Action::Leave)?;
+                after.budget.leaves -= 1;
+                next.push(after);
+            }
+            if state.budget.suspicions > 0 {
+                for suspect in view.sites().filter(|s| *s != machine.site) {
+                    let mut after = self.act(state, at, Action::Suspect(suspect))?;
+                    after.budget.suspicions -= 1;
+                    next.push(after);
+                }
+            }
+        }
+        if state.budget.restarts > 0 {
+            for at in 0..state.machines.len() {
+                next.push(self.restart(state, at)?);
+            }
+        }
+        Ok(next)
+    }
+
+    /// The site halts, and its next incarnation and the others hear each other.
+    fn restart(&mut self, state: &State, at: usize) -> Checked<State> {
+        let old = state.machines[at].site;
+        let new = site(old.id.0, old.incarnation.0 + 1);
+        let mut after = state.clone();
+        after.machines[at] = newborn(new, state.machines.len() as u32);
+        after.budget.restarts -= 1;
+        for other in (0..state.machines.len()).filter(|other| *other != at) {
+            let site = after.machines[other].site;
+            after = self.act(&after, other, Action::Hear(new))?;
+            after = self.act(&after, at, Action::Hear(site))?;
+        }
+        Ok(after)
+    }
+
+    /// The running machine that a message is for.
+    fn receiver(&self, state: &State, message: u32) -> Option<usize> {
+        let to = self.messages[message as usize].0.to;
+        state.machines.iter().position(|m| m.site == to)
+    }
+
+    /// One input to one machine, and the checks on what it did.
+    fn act(&mut self, state: &State, at: usize, action: Action) -> Checked<State> {
+        let machine = &state.machines[at];
+        let key = (machine.digest, action.clone());
+        let outcome = match self.outcomes.get(&key) {
+            Some(outcome) => outcome.clone(),
+            None => {
+                let outcome = Rc::new(self.run(machine, &action));
+                self.outcomes.insert(key, outcome.clone());
+                outcome
+            }
+        };
+        let mut after = state.clone();
+        after.depth += 1;
+        after.path = Some(Rc::new(Path {
+            action: self.tell(machine.site, &action),
+            before: state.path.clone(),
+        }));
+        after.machines[at] = outcome.machine.clone();
+        if !outcome.sent.iter().all(|m| after.sent.contains(m)) {
+            Rc::make_mut(&mut after.sent).extend(&outcome.sent);
+        }
+        for happened in &outcome.happened {
+            *self.happened.entry(*happened).or_default() += 1;
+        }
+        let mut own = machine.views.current();
+        for view in &outcome.installed {
+            self.check(&mut after, machine.site, own, view)
+                .map_err(|e| after.explain(&e))?;
+            own = Some(view);
+        }
+        Ok(after)
+    }
+
+    fn run(&mut self, machine: &Machine, action: &Action) -> Outcome {
+        let mut views = machine.views.clone();
+        let mut effects = Vec::new();
+        let (now, input) = match action {
+            Action::Arrive(message) => {
+                let sent = &self.messages[*message as usize].0;
+                let message = sent.message.clone().into();
+                let from = sent.from;
+                (
+                    NOW,
+                    Input::Transport(TransportToView::Message { from, message }),
+                )
+            }
+            Action::BackOffEnds => (LATER, Input::Timeout),
+            Action::Leave => (NOW, Input::Leave),
+            Action::Suspect(site) => {
+                let (site, evidence) = (*site, Evidence::Refused);
+                (NOW, report(LinkReport::Lost { site, evidence }))
+            }
+            Action::Hear(site) => {
+                let (site, address, epoch) = (*site, String::new(), None);
+                (
+                    NOW,
+                    report(LinkReport::Up {
+                        site,
+                        address,
+                        epoch,
+                    }),
+                )
+            }
+        };
+        views.handle(now, input, &mut effects);
+        self.outcome(machine, views, effects)
+    }
+
+    fn outcome(&mut self, machine: &Machine, mut views: Views, effects: Vec<Effect>) -> Outcome {
+        let mut outcome = Outcome {
+            machine: Machine::new(machine.site, views.clone()),
+            sent: Vec::new(),
+            installed: Vec::new(),
+            happened: Vec::new(),
+        };
+        let mut work = VecDeque::from(effects);
+        let mut leads = false;
+        while let Some(effect) = work.pop_front() {
+            let happening = match effect {
+                Effect::ToTransport(ViewToTransport::Send { to, message }) => {
+                    let (from, message) = (machine.site, message.to_vec());
+                    let words = describe(&message);
+                    leads |= words.starts_with("commit");
+                    let happening = match &words {
+                        w if w.starts_with("refuse") => Some(Happening::Refused),
+                        w if w.contains("accepted v") => Some(Happening::AcceptedReported),
+                        _ => None,
+                    };
+                    if !(self.status == Status::Dropped && words.starts_with("status")) {
+                        outcome
+                            .sent
+                            .push(self.name(Sent { from, to, message }, words));
+                    }
+                    happening
+                }
+                Effect::ToTransport(ViewToTransport::Withhold { token, .. }) => {
+                    let mut more = Vec::new();
+                    let withheld = Input::Transport(TransportToView::Withheld { token });
+                    views.handle(NOW, withheld, &mut more);
+                    work.extend(more);
+                    None
+                }
+                Effect::Install(view) => {
+                    let joined = view.joined.contains(&machine.site) && view.number.0 > 0;
+                    outcome.installed.push(view);
+                    Some([Happening::Installed, Happening::Joined][usize::from(joined)])
+                }
+                Effect::Note(Note::TakeOver { .. }) => Some(Happening::TakeOver),
+                Effect::Excluded { asked: true, .. } => Some(Happening::Left),
+                Effect::Excluded { asked: false, .. } if leads => Some(Happening::ExcludedItself),
+                Effect::Excluded { .. } => Some(Happening::Excluded),
+                _ => None,
+            };
+            outcome.happened.extend(happening);
+        }
+        outcome.machine = Machine::new(machine.site, views);
+        outcome
+    }
+
+    fn name(&mut self, sent: Sent, words: String) -> u32 {
+        *self.names.entry(sent.clone()).or_insert_with(|| {
+            self.messages.push((sent, words));
+            self.messages.len() as u32 - 1
+        })
+    }
+
+    /// M1, M2, M4, M5, M6, M8, and R2's single epoch.
+    fn check(
+        &self,
+        after: &mut State,
+        site: Site,
+        own: Option<&SiteView>,
+        view: &SiteView,
+    ) -> Checked<()> {
+        let expect = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(format!("{what}: {site} installs {view}")),
+        };
+        expect(view.contains(site), "M1 self inclusion")?;
+        expect(
+            own.is_none_or(|v| v.number.0 + 1 == view.number.0),
+            "M2, M5 no gaps",
+        )?;
+        expect(
+            own.is_some() || view.joined.contains(&site),
+            "M5 from the join",
+        )?;
+        let key = (view.epoch, view.number);
+        if let Some(known) = after.history.get(&key) {
+            return expect(known == view, "M4 two views of one number");
+        }
+        let first_epoch = after.history.keys().next().map(|(epoch, _)| *epoch);
+        let other_epoch = first_epoch.is_some_and(|epoch| epoch != view.epoch);
+        expect(!other_epoch, "R2 two epochs")?;
+        if view.number.0 > 0 {
+            let previous = (view.epoch, ViewNumber(view.number.0 - 1));
+            let Some(previous) = after.history.get(&previous) else {
+                return expect(false, "M5 no gaps in the sequence");
+            };
+            let kept: Vec<Site> = previous.sites().filter(|s| view.contains(*s)).collect();
+            let aged: Vec<Site> = kept.iter().chain(&view.joined).copied().collect();
+            expect(aged == view.sites().collect::<Vec<_>>(), "M8 age order")?;
+            expect(self.had_quorum(after, previous, view, site), "M6 quorum")?;
+        }
+        Rc::make_mut(&mut after.history).insert(key, view.clone());
+        Ok(())
+    }
+
+    /// Whether a quorum of `previous` has accepted `view`, which `first` is the first to install.
+    fn had_quorum(&self, state: &State, previous: &SiteView, view: &SiteView, first: Site) -> bool {
+        let proposed = [format!("propose {view} at"), format!("accept {view} at")];
+        let sent = state.sent.iter().map(|m| &self.messages[*m as usize]);
+        let votes = sent.filter(|(_, words)| proposed.iter().any(|p| words.starts_with(p)));
+        let mut voters: BTreeSet<Site> = votes.map(|(sent, _)| sent.from).collect();
+        voters.insert(first);
+        voters.retain(|s| previous.contains(*s));
+        let (have, all) = (2 * voters.len(), previous.members.len());
+        have > all || (have == all && voters.contains(&previous.manager()))
+    }
+
+    fn tell(&self, at: Site, action: &Action) -> String {
+        match action {
+            Action::Arrive(message) => {
+                let (sent, words) = &self.messages[*message as usize];
+                format!("{} -> {at}: {words}", sent.from)
+            }
+            action => format!("{at}: {action:?}"),
+        }
+    }
+}
+
+impl State {
+    fn digest(&self) -> u64 {
+        let machines: Vec<u64> = self.machines.iter().map(|m| m.digest).collect();
+        digest(&(machines, &self.sent, self.budget))
+    }
+
+    fn explain(&self, violation: &str) -> String {
+        let mut lines = Vec::new();
+        let mut path = &self.path;
+        while let Some(step) = path {
+            lines.push(step.action.clone());
+            path = &step.before;
+        }
+        lines.reverse();
+        lines.push(violation.into());
+        lines.join("\n")
+    }
+}
+
+fn newborn(site: Site, n: u32) -> Rc<Machine> {
+    let mut config = Config::new(site.id);
+    let others = (0..n).map(SiteId).filter(|id| *id != site.id);
+    config.peers = others.map(|id| (id, String::new())).collect();
+    let seed = digest(&site);
+    let mut views = Views::new(&config, site, String::new(), seed, NOW);
+    // Nobody hears it yet; this puts off all repetitions.
+    views.handle(LATER, Input::Timeout, &mut Vec::new());
+    Machine::new(site, views)
+}
+
+fn report(report: LinkReport) -> Input {
+    Input::Transport(TransportToView::Report(report))
+}
+
+fn site(id: u32, incarnation: u64) -> Site {
+    Site {
+        id: SiteId(id),
+        incarnation: Incarnation(incarnation),
+    }
+}
+
+fn pairs(sites: &[Site]) -> Vec<(usize, Site)> {
+    let at = 0..sites.len();
+    at.flat_map(|at| sites.iter().map(move |s| (at, *s)))
+        .filter(|(at, other)| sites[*at] != *other)
+        .collect()
+}
+
+fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
