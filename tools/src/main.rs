@@ -5,7 +5,9 @@ mod child;
 mod clock;
 mod crew;
 mod demo;
+mod fields;
 mod ports;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -30,12 +32,19 @@ enum Command {
     Demo(demo::Options),
     /// Throughput, latency and kill to view of three processes on loopback, through the C interface
     Bench(bench::Options),
+    /// Load on four sites, of which one after the other is killed and comes back
+    Soak(soak::Options),
+    /// One of the sites of `isis soak`
+    #[command(hide = true)]
+    SoakMember(soak::MemberOptions),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Soak(options) => soak::run(&options),
+        Command::SoakMember(options) => soak::member(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -21,6 +21,11 @@ macro_rules! statistics {
                 ]
                 .into_iter()
             }
+
+            /// What the site holds now, by name: the same whenever nothing is going on.
+            pub fn gauges(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($gauge), self.$gauge as u64),)*].into_iter()
+            }
         }
 
         /// The cells behind [`Stats`].

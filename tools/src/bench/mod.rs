@@ -3,7 +3,7 @@
 
 mod figures;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use clap::Args;
 use crate::Outcome;
 use crate::clock::monotonic_ns;
 use crate::crew::{Crew, Said};
+use crate::fields::Fields;
 use crate::ports;
 use figures::Figures;
 
@@ -72,20 +73,11 @@ pub fn run(options: &Options) -> Outcome<bool> {
     Ok(true)
 }
 
+/// The decimal values of a line.
+type Numbers = BTreeMap<String, u64>;
+
 /// The running members.
 struct Members(Crew);
-
-/// A line `word name=value ...`.
-fn parse(line: &str) -> (&str, HashMap<&str, u64>) {
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let fields = rest.split(' ').filter_map(|field| field.split_once('='));
-    (
-        word,
-        fields
-            .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
-            .collect(),
-    )
-}
 
 impl Members {
     fn start(member: &Path) -> Outcome<Members> {
@@ -150,10 +142,10 @@ impl Members {
         &mut self,
         word: &str,
         places: &[usize],
-        will_do: impl Fn(&HashMap<&str, u64>) -> bool,
-    ) -> Outcome<Vec<HashMap<String, u64>>> {
+        will_do: impl Fn(&Numbers) -> bool,
+    ) -> Outcome<Vec<Numbers>> {
         let deadline = Instant::now() + PATIENCE;
-        let mut found: HashMap<usize, HashMap<String, u64>> = HashMap::new();
+        let mut found: BTreeMap<usize, Numbers> = BTreeMap::new();
         while found.len() < places.len() {
             let Some((place, said)) = self.0.hear(deadline) else {
                 let complaints = self.0.all_complaints();
@@ -161,10 +153,10 @@ impl Members {
             };
             match said {
                 Said::Line(line) => {
-                    let (said, fields) = parse(&line);
-                    if said == word && places.contains(&place) && will_do(&fields) {
-                        let fields = fields.into_iter().map(|(name, n)| (name.to_owned(), n));
-                        found.insert(place, fields.collect());
+                    let line = Fields::of(&line);
+                    let numbers = line.numbers();
+                    if line.word() == word && places.contains(&place) && will_do(&numbers) {
+                        found.insert(place, numbers);
                     }
                 }
                 Said::End if places.contains(&place) => {

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::io::{Error, Result};
 use std::path::Path;
 
+use crate::fields::Fields;
+
 /// A view and when the member's callback had it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenView {
@@ -69,41 +71,9 @@ pub struct Record {
     pub strange: Vec<String>,
 }
 
-/// The fields `name=value` of a line.
-struct Fields<'a>(BTreeMap<&'a str, &'a str>);
-
-impl<'a> Fields<'a> {
-    fn of(rest: &'a str) -> Fields<'a> {
-        Fields(
-            rest.split_whitespace()
-                .filter_map(|field| field.split_once('='))
-                .collect(),
-        )
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.parse().ok()
-    }
-
-    fn hex(&self, name: &str) -> Option<u64> {
-        u64::from_str_radix(self.0.get(name)?, 16).ok()
-    }
-
-    fn view(&self) -> Option<(u64, SeenView)> {
-        let members = self
-            .0
-            .get("members")?
-            .split(',')
-            .filter(|m| !m.is_empty())
-            .map(String::from);
-        Some((
-            self.number("number")?,
-            SeenView {
-                members: members.collect(),
-                at: self.number("at")?,
-            },
-        ))
-    }
+fn view(line: &Fields<'_>) -> Option<(u64, SeenView)> {
+    let (members, at) = (line.list("members")?, line.number("at")?);
+    Some((line.number("number")?, SeenView { members, at }))
 }
 
 impl Record {
@@ -123,12 +93,11 @@ impl Record {
     }
 
     fn understand(&mut self, line: &str) -> Option<()> {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let fields = Fields::of(rest);
-        match word {
+        let fields = Fields::of(line);
+        match fields.word() {
             "open" => self.incarnation = fields.number("incarnation")?,
-            "siteview" => self.site_views.extend([fields.view()?]),
-            "view" => self.views.extend([fields.view()?]),
+            "siteview" => self.site_views.extend([view(&fields)?]),
+            "view" => self.views.extend([view(&fields)?]),
             "progress" => {
                 self.sent = (fields.number("sent")?, fields.number("of")?);
                 self.delivered = (fields.number("lines")?, fields.number("words")?);
