@@ -101,7 +101,7 @@ impl<M: BroadcastMachine> Thread<M> {
         };
         let now = self.clock.now();
         let mut ending = None;
-        for _ in 0..ITEMS_PER_WAKEUP {
+        for handled in 1.. {
             let Some(item) = next else { break };
             match item {
                 Inbox::Stop => return false,
@@ -111,6 +111,9 @@ impl<M: BroadcastMachine> Thread<M> {
                     break;
                 }
                 item => self.take(now, item),
+            }
+            if handled == ITEMS_PER_WAKEUP {
+                break;
             }
             next = inbox.try_recv().ok();
         }

@@ -414,6 +414,7 @@ impl Inner {
                     self.groups.entry(*group).or_default().name = name;
                 }
             }
+            Event::Excluded(view) => self.ending = Some(Ending::Excluded(view.clone())),
             Event::Closed => self.closed = Closed::Queued,
             _ => {}
         }

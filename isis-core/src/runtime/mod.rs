@@ -54,6 +54,8 @@ mod process;
 mod shared;
 mod site;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod transport;
 mod view;

@@ -220,7 +220,8 @@ where
 }
 
 impl Shared {
-    fn note_transport(&self, note: Note) {
+    /// Counts and logs what happened on the links.
+    pub(crate) fn note_transport(&self, note: Note) {
         let me = self.me;
         let counters = &self.counters;
         match note {

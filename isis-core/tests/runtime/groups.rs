@@ -4,39 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use isis_core::Error;
-use isis_core::delivery::{Event, Olabel};
+use isis_core::delivery::Olabel;
 use isis_core::machine::broadcast::Status;
-use isis_core::runtime::{Group, InProcessNetwork, Site, Wait};
+use isis_core::runtime::{InProcessNetwork, Site, Wait};
 
 use crate::support::*;
-
-/// A process at each site, all members of one group.
-fn members(sites: &[Site], group: &str) -> Vec<Group> {
-    let join = |site: &Site| site.process("member").unwrap().join(group, LONG).unwrap();
-    let groups: Vec<Group> = sites.iter().map(join).collect();
-    for group in &groups {
-        until_view_of(group, sites.len());
-    }
-    groups
-}
-
-/// Takes events until the group's view has this many members.
-fn until_view_of(group: &Group, members: usize) {
-    while group.view().is_none_or(|v| v.members.len() != members) {
-        group.process().next(LONG).unwrap();
-    }
-}
-
-/// Takes messages, and nothing but, until there are this many.
-fn messages(group: &Group, n: usize) -> Vec<Bytes> {
-    let mut payloads = Vec::new();
-    while payloads.len() < n {
-        if let Event::Message(m) = group.process().next(LONG).unwrap() {
-            payloads.push(m.payload);
-        }
-    }
-    payloads
-}
 
 fn all_primitives(sites: &[Site]) {
     let groups = members(sites, "g");

@@ -1,5 +1,6 @@
 //! The runtime on the real machines: sites of one program over TCP and in process.
 
 mod groups;
+mod pressure;
 mod support;
 mod views;

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use isis_core::config::Config;
+use isis_core::delivery::{Event, Message};
 use isis_core::ids::SiteId;
-use isis_core::runtime::{InProcessNetwork, Site};
+use isis_core::runtime::{Group, InProcessNetwork, Site};
 
 /// Longer than anything here takes; a wait that needs all of it has failed.
 pub const LONG: Option<Duration> = Some(Duration::from_secs(20));
@@ -66,4 +68,39 @@ pub fn in_one_view(sites: Vec<Site>) -> Vec<Site> {
         site.wait_view(sites.len(), LONG).unwrap();
     }
     sites
+}
+
+/// A process at each site, all members of one group.
+pub fn members(sites: &[Site], group: &str) -> Vec<Group> {
+    let join = |site: &Site| site.process("member").unwrap().join(group, LONG).unwrap();
+    let groups: Vec<Group> = sites.iter().map(join).collect();
+    for group in &groups {
+        until_view_of(group, sites.len());
+    }
+    groups
+}
+
+/// Takes events until the group's view has this many members.
+pub fn until_view_of(group: &Group, members: usize) {
+    while group.view().is_none_or(|v| v.members.len() != members) {
+        group.process().next(LONG).unwrap();
+    }
+}
+
+/// Takes events until one is a message.
+pub fn next_message(group: &Group) -> Message {
+    loop {
+        if let Event::Message(message) = group.process().next(LONG).unwrap() {
+            return message;
+        }
+    }
+}
+
+/// Takes events until there are this many messages.
+pub fn messages(group: &Group, n: usize) -> Vec<Bytes> {
+    (0..n).map(|_| next_message(group).payload).collect()
+}
+
+pub fn halt(sites: &[Site]) {
+    sites.iter().for_each(Site::halt);
 }

@@ -2,9 +2,6 @@
 
 mod bell;
 mod in_process;
-mod outbox;
-mod resolver;
-mod socket;
 mod tcp;
 
 use std::collections::VecDeque;
@@ -15,8 +12,7 @@ use bytes::Bytes;
 pub(crate) use bell::Bell;
 pub use in_process::InProcessNetwork;
 pub(crate) use in_process::Port;
-pub(crate) use resolver::Resolved;
-pub(crate) use tcp::{Tcp, TcpListen};
+pub(crate) use tcp::{Resolved, Tcp, TcpListen};
 
 use crate::ids::SiteId;
 use crate::machine::transport::{Connection, Input};

@@ -20,8 +20,10 @@ pub(super) enum Verdict {
     Idle,
     /// Looked at again in the next wake-up.
     More,
-    /// Of no use any more.
+    /// The connection has ended.
     Gone,
+    /// What comes is no frame.
+    Garbage,
 }
 
 /// An established connection.
@@ -83,7 +85,7 @@ impl Socket {
             };
             self.splitter.filled(read);
             if !self.split(inputs) {
-                return Verdict::Gone;
+                return Verdict::Garbage;
             }
             // A short read has emptied the socket (epoll(7)); what comes later is a new event.
             if read < size && !self.ends {

@@ -4,9 +4,15 @@
 //! the socket has been read dry; what is to be written is tried at once, and after that when the
 //! socket reports room.
 
+mod dial;
+mod listen;
+mod outbox;
+mod resolver;
+mod socket;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,14 +21,16 @@ use log::warn;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Socket as RawSocket, Type};
 
-use super::resolver::{Resolved, Resolver};
-use super::socket::{Socket, Verdict};
 use super::{Bell, Carrier};
-use crate::error::Error;
+use dial::Dial;
+pub(crate) use listen::TcpListen;
+pub(crate) use resolver::Resolved;
+use resolver::Resolver;
+use socket::{Socket, Verdict};
+
 use crate::ids::SiteId;
-use crate::machine::transport::{Connection, Input};
+use crate::machine::transport::{Connection, Input, Note};
 use crate::runtime::shared::Shared;
 use crate::runtime::stats::count;
 
@@ -31,7 +39,6 @@ const LISTENER: Token = Token(1);
 /// Connections are named from here on, and their tokens are their names.
 const FIRST_CONNECTION: u64 = 2;
 const EVENTS: usize = 256;
-const BACKLOG: i32 = 128;
 /// Accepted connections that have not said anything whole: one more, and the oldest goes.
 const HALF_OPEN: usize = 64;
 /// And this long after it was accepted it goes anyway.
@@ -40,8 +47,6 @@ const HALF_OPEN_TIME: Duration = Duration::from_secs(5);
 const ACCEPTS_PER_WAKEUP: usize = 64;
 /// Out of descriptors: accept again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// An address that does not answer is given up after this.
-const DIAL_TIME: Duration = Duration::from_secs(5);
 /// The link's window bounds what waits for a socket, retransmissions aside; beyond this the
 /// connection is closed, and the session goes on over the next one.
 const UNWRITTEN: usize = 64 << 20;
@@ -63,65 +68,6 @@ pub(crate) struct Tcp {
     half_open: VecDeque<(u64, Instant)>,
     resolver: Resolver,
     shared: Arc<Shared>,
-}
-
-/// A connection on its way.
-struct Dial {
-    peer: SiteId,
-    stream: TcpStream,
-    /// What else the name stands for.
-    others: VecDeque<SocketAddr>,
-    /// All addresses so far refused.
-    refused: bool,
-    deadline: Instant,
-}
-
-/// A listener and a poll with a bell, made before the threads are.
-pub(crate) struct TcpListen {
-    poll: Poll,
-    listener: TcpListener,
-    pub(crate) bell: Arc<Bell>,
-    pub(crate) address: SocketAddr,
-}
-
-impl TcpListen {
-    /// Binds the first address that `listen` stands for and can be bound.
-    pub(crate) fn bind(listen: &str, insecure: bool) -> Result<TcpListen, Error> {
-        let io = |e: io::Error| Error::Io(format!("cannot listen on {listen}: {e}"));
-        let mut failed = None;
-        for address in listen.to_socket_addrs().map_err(io)? {
-            if !insecure && !address.ip().is_loopback() {
-                return Err(Error::Invalid(format!(
-                    "listen={listen} can be reached from other machines, and this site has no key: \
-                     listen on a loopback address, or accept that anybody may join by insecure=yes"
-                )));
-            }
-            match TcpListen::bind_to(address) {
-                Ok(bound) => return Ok(bound),
-                Err(e) => failed = Some(e),
-            }
-        }
-        Err(io(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into())))
-    }
-
-    fn bind_to(address: SocketAddr) -> io::Result<TcpListen> {
-        let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let mut listener = TcpListener::from_std(socket.into());
-        let poll = Poll::new()?;
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
-        let bell = Arc::new(Bell::new(&poll, BELL)?);
-        Ok(TcpListen {
-            address: listener.local_addr()?,
-            poll,
-            listener,
-            bell,
-        })
-    }
 }
 
 impl Tcp {
@@ -204,103 +150,6 @@ impl Tcp {
         }
     }
 
-    // --- connecting ---
-
-    fn dial(
-        &mut self,
-        peer: SiteId,
-        mut addresses: VecDeque<SocketAddr>,
-        mut refused: bool,
-        inputs: &mut VecDeque<Input>,
-    ) {
-        let mut cause = String::from("the name stands for no address");
-        while let Some(address) = addresses.pop_front() {
-            match self.start_dial(peer, address, &mut addresses, refused) {
-                Ok(()) => return,
-                Err(e) => {
-                    refused &= e.kind() == io::ErrorKind::ConnectionRefused;
-                    cause = format!("{address}: {e}");
-                }
-            }
-        }
-        inputs.push_back(Input::ConnectFailed {
-            peer,
-            refused,
-            cause,
-        });
-    }
-
-    fn start_dial(
-        &mut self,
-        peer: SiteId,
-        address: SocketAddr,
-        others: &mut VecDeque<SocketAddr>,
-        refused: bool,
-    ) -> io::Result<()> {
-        let mut stream = TcpStream::connect(address)?;
-        let name = self.name();
-        self.register(name, &mut stream)?;
-        let dial = Dial {
-            peer,
-            stream,
-            others: std::mem::take(others),
-            refused,
-            deadline: Instant::now() + DIAL_TIME,
-        };
-        self.dials.insert(name, dial);
-        Ok(())
-    }
-
-    /// The poll has news of a connection on its way.
-    fn dial_event(&mut self, name: u64, inputs: &mut VecDeque<Input>) {
-        let Some(dial) = self.dials.get(&name) else {
-            return;
-        };
-        match outcome(&dial.stream) {
-            Some(Ok(())) => {
-                let dial = self.dials.remove(&name).expect("just seen");
-                let connection = Connection(name);
-                self.sockets
-                    .insert(name, Socket::new(connection, dial.stream));
-                self.readable.insert(name);
-                inputs.push_back(Input::Connected {
-                    connection,
-                    peer: dial.peer,
-                });
-            }
-            Some(Err(e)) => self.dial_failed(name, &e, inputs),
-            None => {}
-        }
-    }
-
-    fn dial_failed(&mut self, name: u64, error: &io::Error, inputs: &mut VecDeque<Input>) {
-        let Some(dial) = self.dials.remove(&name) else {
-            return;
-        };
-        let refused = dial.refused && error.kind() == io::ErrorKind::ConnectionRefused;
-        if dial.others.is_empty() {
-            inputs.push_back(Input::ConnectFailed {
-                peer: dial.peer,
-                refused,
-                cause: error.to_string(),
-            });
-        } else {
-            self.dial(dial.peer, dial.others, refused, inputs);
-        }
-    }
-
-    fn expire_dials(&mut self, now: Instant, inputs: &mut VecDeque<Input>) {
-        let late: Vec<u64> = self
-            .dials
-            .iter()
-            .filter(|(_, dial)| dial.deadline <= now)
-            .map(|(name, _)| *name)
-            .collect();
-        for name in late {
-            self.dial_failed(name, &io::ErrorKind::TimedOut.into(), inputs);
-        }
-    }
-
     // --- established ---
 
     fn register(&self, name: u64, stream: &mut TcpStream) -> io::Result<()> {
@@ -346,6 +195,11 @@ impl Tcp {
                     self.readable.insert(name);
                 }
                 Verdict::Gone => self.gone(name, true, inputs),
+                Verdict::Garbage => {
+                    let what = String::from("a frame longer than any may be");
+                    self.shared.note_transport(Note::Garbage { what });
+                    self.gone(name, false, inputs);
+                }
             }
         }
     }
@@ -385,22 +239,6 @@ fn concerns_one_connection(e: &io::Error) -> bool {
         e.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
     )
-}
-
-/// How a connection attempt ended; nothing if it goes on.
-fn outcome(stream: &TcpStream) -> Option<io::Result<()>> {
-    match stream.take_error() {
-        Ok(Some(e)) | Err(e) => return Some(Err(e)),
-        Ok(None) => {}
-    }
-    match (stream.peer_addr(), stream.local_addr()) {
-        // Where nobody listens on a port of the ephemeral range, a socket can connect to itself.
-        (Ok(peer), Ok(local)) if peer == local => {
-            Some(Err(io::ErrorKind::ConnectionRefused.into()))
-        }
-        (Ok(_), _) => Some(Ok(())),
-        (Err(_), _) => None,
-    }
 }
 
 impl Carrier for Tcp {

@@ -3,8 +3,8 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread::Builder;
 
-use super::super::transport::{Inbox, InboxSender};
 use crate::ids::SiteId;
+use crate::runtime::transport::{Inbox, InboxSender};
 
 /// Names looked up at the same time. The system's resolver may take a minute over one.
 const AT_ONCE: usize = 4;
