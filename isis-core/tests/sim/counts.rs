@@ -1,0 +1,111 @@
+//! What happened in a run, and in how many runs: a simulation in which the interesting things never
+//! occur proves nothing.
+
+use std::fmt;
+
+/// How often each kind of event occurred in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub broadcasts: u64,
+    pub groups: u64,
+    pub site_views: u64,
+    pub group_views: u64,
+    pub take_overs: u64,
+    pub orphans: u64,
+    pub reconnects: u64,
+    pub restarts: u64,
+    pub partitions: u64,
+    pub resumed: u64,
+    pub aborted_runs: u64,
+    pub resent: u64,
+    pub second_chances: u64,
+    pub exclusions: u64,
+    pub carried_records: u64,
+    pub own_pauses: u64,
+    pub would_block: u64,
+    pub ended_blocked: u64,
+}
+
+/// The events that at least [`LEAST_SHARE`] of all seeds must show.
+type Event = (&'static str, fn(&Counts) -> u64);
+const REQUIRED: [Event; 8] = [
+    ("take-over", |c| c.take_overs),
+    ("completion of an orphan", |c| c.orphans),
+    ("reconnect and resume", |c| c.reconnects),
+    ("restart", |c| c.restarts),
+    ("partition", |c| c.partitions),
+    ("blocked and resumed", |c| c.resumed),
+    ("GBCAST run aborted and restarted", |c| c.aborted_runs),
+    ("rejection and re-send", |c| c.resent),
+];
+const OTHERS: [Event; 6] = [
+    ("second chance", |c| c.second_chances),
+    ("exclusion of the living", |c| c.exclusions),
+    ("commit record carried", |c| c.carried_records),
+    ("own pause noticed", |c| c.own_pauses),
+    ("send refused for want of room", |c| c.would_block),
+    ("no quorum left at the end", |c| c.ended_blocked),
+];
+
+/// Per mille of seeds.
+const LEAST_SHARE: usize = 30;
+
+/// The counts of many runs.
+#[derive(Debug, Default)]
+pub struct Table(pub Vec<Counts>);
+
+impl Table {
+    fn share(&self, event: fn(&Counts) -> u64) -> usize {
+        let with = self.0.iter().filter(|c| event(c) > 0).count();
+        with * 1000 / self.0.len().max(1)
+    }
+
+    fn median(&self, event: fn(&Counts) -> u64) -> u64 {
+        let mut values: Vec<u64> = self.0.iter().map(event).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// What did not occur often enough.
+    pub fn shortcomings(&self) -> Vec<String> {
+        let rare = |(name, event): &&Event| {
+            (self.share(*event) < LEAST_SHARE).then(|| format!("{name} is too rare"))
+        };
+        let mut all: Vec<String> = REQUIRED.iter().filter_map(|e| rare(&e)).collect();
+        for (name, least, event) in [
+            (
+                "broadcasts",
+                100,
+                (|c: &Counts| c.broadcasts) as fn(&Counts) -> u64,
+            ),
+            ("groups", 2, |c| c.groups),
+            ("view changes", 1, |c| c.site_views + c.group_views),
+        ] {
+            let median = self.median(event);
+            if median < least {
+                all.push(format!("the median seed has only {median} {name}"));
+            }
+        }
+        all
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} seeds; the median one has {} broadcasts, {} groups, {} site views, {} group views",
+            self.0.len(),
+            self.median(|c| c.broadcasts),
+            self.median(|c| c.groups),
+            self.median(|c| c.site_views),
+            self.median(|c| c.group_views),
+        )?;
+        writeln!(f, "{:40} {:>10}", "event", "% of seeds")?;
+        for (name, event) in REQUIRED.iter().chain(&OTHERS) {
+            let share = self.share(*event);
+            writeln!(f, "{name:40} {:>8}.{}", share / 10, share % 10)?;
+        }
+        Ok(())
+    }
+}

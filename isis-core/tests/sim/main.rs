@@ -1,0 +1,230 @@
+//! The simulator: whole clusters of the real machines on a simulated network, with faults, from one
+//! seed each; every run is held against the properties.
+//!
+//! `SEED=n` runs one seed and prints its trace; `SEEDS=n` runs seeds 1 to n (from `FIRST`, if given).
+//! `EXPECT_VIOLATION=1` turns the verdict around, for mutants: some seed must violate a property.
+
+mod app;
+mod cluster;
+mod counts;
+mod faults;
+mod history;
+mod liveness;
+mod network;
+mod options;
+mod properties;
+mod rng;
+mod site;
+mod trace;
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use counts::{Counts, Table};
+use properties::Violation;
+
+const COMMAND: &str = "cargo test --release -p isis-core --test sim seeds -- --nocapture";
+/// Without `SEEDS`: so many, unless time runs out; but at least `LEAST_SEEDS`.
+const DEFAULT_SEEDS: u64 = 40;
+const TIME_BUDGET: Duration = Duration::from_secs(60);
+const LEAST_SEEDS: usize = 20;
+/// From so many seeds on, interesting events must have occurred often enough.
+const ENOUGH_FOR_SHARES: usize = 500;
+/// One seed in so many runs twice (X1).
+const TWICE: u64 = 50;
+const THREADS: u64 = 2;
+
+struct Run {
+    counts: Counts,
+    hash: u64,
+    verdict: Result<(), Violation>,
+}
+
+thread_local! {
+    /// Where the simulation of this thread panicked.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    static SIMULATES: RefCell<bool> = const { RefCell::new(false) };
+}
+
+fn run(seed: u64, verbose: bool) -> Run {
+    let mut cluster = Cluster::new(seed, verbose);
+    SIMULATES.set(!verbose);
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| cluster.run()));
+    let verdict = match ended {
+        // What went wrong first tells more than what is pending in the end.
+        Ok(ended) => properties::check(&cluster.trace).and(ended),
+        Err(payload) => Err(panicked(payload.as_ref())),
+    };
+    SIMULATES.set(false);
+    let groups: std::collections::BTreeSet<_> = cluster
+        .trace
+        .records
+        .iter()
+        .filter_map(|r| match &r.what {
+            trace::What::View(_, v) => Some((v.group, v.number)),
+            _ => None,
+        })
+        .collect();
+    let instances: std::collections::BTreeSet<_> = groups.iter().map(|(g, _)| *g).collect();
+    cluster.counts.groups = instances.len() as u64;
+    cluster.counts.group_views = (groups.len() - instances.len()) as u64;
+    Run {
+        counts: cluster.counts,
+        hash: cluster.trace.hash(),
+        verdict,
+    }
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Violation {
+    let text = payload
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| payload.downcast_ref::<&str>().map(|s| s.to_string()));
+    let place = PANIC.take().unwrap_or_default();
+    Violation {
+        property: "X2",
+        text: format!("panic: {} at {place}", text.unwrap_or_default()),
+    }
+}
+
+/// Panics inside a simulation are verdicts; others go the usual way.
+fn catch_panics() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(|l| l.to_string());
+        PANIC.set(place);
+        if !SIMULATES.with_borrow(|s| *s) {
+            usual(info);
+        }
+    }));
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is not a number")),
+    )
+}
+
+/// Past the test harness's capture: the seed is to be seen first, whatever happens.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+#[test]
+fn seeds() {
+    catch_panics();
+    if let Some(seed) = number("SEED") {
+        return one_seed(seed);
+    }
+    let first = number("FIRST").unwrap_or(1);
+    let wanted = number("SEEDS");
+    let count = wanted.unwrap_or(DEFAULT_SEEDS);
+    let budget = wanted.is_none().then_some(TIME_BUDGET);
+    let expected = number("EXPECT_VIOLATION").is_some_and(|n| n > 0);
+    say(&format!("seeds {first} to {}", first + count - 1));
+    let (table, failures) = many_seeds(first, count, budget, expected);
+    if expected {
+        let Some((seed, violation)) = failures.first() else {
+            panic!("no violation within {count} seeds");
+        };
+        return say(&format!(
+            "found with seed {seed}: {}: {}",
+            violation.property, violation.text
+        ));
+    }
+    say(&table.to_string());
+    for (seed, violation) in &failures {
+        say(&format!(
+            "SEED={seed} {COMMAND}\n{}: {}",
+            violation.property, violation.text
+        ));
+    }
+    assert!(failures.is_empty(), "{} seeds fail", failures.len());
+    assert!(
+        table.0.len() >= LEAST_SEEDS,
+        "only {} seeds in the time given",
+        table.0.len()
+    );
+    if table.0.len() >= ENOUGH_FOR_SHARES {
+        assert_eq!(table.shortcomings(), Vec::<String>::new());
+    }
+}
+
+fn one_seed(seed: u64) {
+    say(&format!("SEED={seed} {COMMAND}"));
+    say(&format!("{:#?}", options::Options::draw(seed)));
+    let run = run(seed, true);
+    say(&format!("trace hash {:016x}, {:?}", run.hash, run.counts));
+    if let Err(v) = run.verdict {
+        panic!("{}: {}", v.property, v.text);
+    }
+}
+
+type Failures = Vec<(u64, Violation)>;
+
+fn many_seeds(
+    first: u64,
+    count: u64,
+    budget: Option<Duration>,
+    expected: bool,
+) -> (Table, Failures) {
+    let next = AtomicU64::new(first);
+    let stop = AtomicBool::new(false);
+    let results = Mutex::new((Table::default(), Failures::new()));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count || budget.is_some_and(|b| started.elapsed() > b) {
+                        break;
+                    }
+                    let run = run_checked(seed);
+                    let mut results = results.lock().expect("panics are caught");
+                    results.0.0.push(run.counts);
+                    if let Err(violation) = run.verdict {
+                        stop.fetch_or(expected, Ordering::Relaxed);
+                        if !expected {
+                            say(&format!("SEED={seed} fails: {}", violation.property));
+                        }
+                        results.1.push((seed, violation));
+                    }
+                }
+            });
+        }
+    });
+    let (table, mut failures) = results.into_inner().expect("panics are caught");
+    failures.sort_by_key(|(seed, _)| *seed);
+    say(&format!(
+        "{} seeds in {} s",
+        table.0.len(),
+        started.elapsed().as_secs()
+    ));
+    (table, failures)
+}
+
+/// A run, sometimes twice: one seed is one run (X1).
+fn run_checked(seed: u64) -> Run {
+    let mut first = run(seed, false);
+    if seed % TWICE == 0 && first.verdict.is_ok() {
+        let second = run(seed, false);
+        if first.hash != second.hash {
+            first.verdict = Err(Violation {
+                property: "X1",
+                text: "two runs of one seed differ".into(),
+            });
+        }
+    }
+    first
+}

@@ -1,0 +1,213 @@
+//! What a seed draws before it runs (swarm testing): first *which* faults and operations exist in
+//! this run, then their rates. A run with few kinds of trouble goes deeper than one with all.
+
+use std::time::Duration;
+
+use super::rng::Rng;
+
+/// Microseconds.
+pub const MS: u64 = 1000;
+pub const SECOND: u64 = 1000 * MS;
+
+/// How long a frame is on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency {
+    pub low: u64,
+    pub high: u64,
+    /// Per mille of frames that take up to `tail` longer.
+    pub tail_chance: u64,
+    pub tail: u64,
+}
+
+/// Which faults exist; each is one entry in the lottery of `faults`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    CrashSite,
+    CrashProcess,
+    LeaveSite,
+    ShortPause,
+    LongPause,
+    Partition,
+    Isolate,
+    IsolateAll,
+    OneWay,
+    BreakConnections,
+    SlowNetwork,
+    Garbage,
+}
+
+const ALL_FAULTS: [Fault; 12] = [
+    Fault::CrashSite,
+    Fault::CrashProcess,
+    Fault::LeaveSite,
+    Fault::ShortPause,
+    Fault::LongPause,
+    Fault::Partition,
+    Fault::Isolate,
+    Fault::IsolateAll,
+    Fault::OneWay,
+    Fault::BreakConnections,
+    Fault::SlowNetwork,
+    Fault::Garbage,
+];
+
+/// What applications do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Bcast,
+    Obcast,
+    Gbcast,
+    BcastTo,
+    ObcastTo,
+    Flush,
+    Status,
+    Join,
+    Leave,
+    Open,
+}
+
+/// Everything that a seed decides beforehand.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Sites in each other's peer lists, and sites that only list these.
+    pub listed: usize,
+    pub late: usize,
+    /// Lossy datagrams instead of TCP, with these chances per mille.
+    pub datagrams: bool,
+    pub loss: u64,
+    pub duplicate: u64,
+    pub latency: Latency,
+    pub faults: Vec<Fault>,
+    /// Mean time between faults, and how long they go on.
+    pub fault_interval: u64,
+    pub faulty_phase: u64,
+    /// Crashes may take the quorum; the run may end blocked.
+    pub reckless: bool,
+    /// Per mille of crashes that leave the network silent instead of refusing.
+    pub silent_crash: u64,
+    /// Per mille of crashes after which the site comes back as a new incarnation.
+    pub restart: u64,
+    pub operations: Vec<Operation>,
+    /// How many operations are drawn, and how many of them send several at once.
+    pub budget: u64,
+    pub burst: u64,
+    pub groups: usize,
+    pub labels: usize,
+    pub streams: usize,
+    pub processes: usize,
+    /// Per mille of taken messages that are answered at once.
+    pub echo: u64,
+    /// How long an application lets an event wait; some are slow.
+    pub think: u64,
+    pub slow: u64,
+    /// Per mille of sends that are large, and how large.
+    pub large: u64,
+    pub large_size: usize,
+    pub window_messages: usize,
+    /// Per mille of machine steps after which its thread is not scheduled for a while.
+    pub stall: u64,
+    pub stall_time: u64,
+    /// Per mille by which clocks differ in speed.
+    pub drift: u64,
+    pub hello: Duration,
+    pub suspect: Duration,
+}
+
+impl Options {
+    pub fn draw(seed: u64) -> Options {
+        let mut r = Rng::new(seed);
+        let datagrams = r.per_mille(200);
+        let hello = r.within(40, 200);
+        let suspect = hello * r.within(4, 10);
+        let listed = [2, 3, 3, 3, 4, 4, 5][r.index(7)];
+        let window_messages = if r.per_mille(250) {
+            r.within(1, 12) as usize
+        } else {
+            4096
+        };
+        Options {
+            listed,
+            late: if r.per_mille(350) {
+                r.within(1, 2) as usize
+            } else {
+                0
+            },
+            datagrams,
+            loss: if datagrams { r.within(0, 200) } else { 0 },
+            duplicate: if datagrams { r.within(0, 100) } else { 0 },
+            latency: draw_latency(&mut r),
+            faults: draw_some(&mut r, &ALL_FAULTS, 400),
+            fault_interval: r.within(400, 3000) * MS,
+            faulty_phase: r.within(3, 12) * SECOND,
+            reckless: r.per_mille(60),
+            silent_crash: [0, 300, 1000][r.index(3)],
+            restart: [0, 500, 900][r.index(3)],
+            operations: draw_operations(&mut r),
+            budget: r.within(100, 260),
+            burst: [0, 100, 300][r.index(3)],
+            groups: r.within(2, 3) as usize,
+            labels: r.within(1, 3) as usize,
+            streams: r.within(1, 3) as usize,
+            processes: r.within(1, 3) as usize,
+            echo: [0, 30, 100][r.index(3)],
+            think: [100, 2 * MS, 30 * MS][r.index(3)],
+            slow: [0, 0, 300][r.index(3)],
+            large: if r.per_mille(250) { 30 } else { 0 },
+            large_size: r.within(40_000, 400_000) as usize,
+            window_messages,
+            stall: [0, 2, 10][r.index(3)],
+            stall_time: [MS, 10 * MS, 60 * MS][r.index(3)],
+            drift: [0, 0, 15][r.index(3)],
+            hello: Duration::from_millis(hello),
+            suspect: Duration::from_millis(suspect),
+        }
+    }
+
+    pub fn suspect_micros(&self) -> u64 {
+        self.suspect.as_micros() as u64
+    }
+
+    /// Whether the network and the threads are slow enough at times to make the living look dead.
+    pub fn is_rough(&self) -> bool {
+        self.datagrams || self.latency.tail_chance > 0 || self.stall > 0
+    }
+}
+
+fn draw_latency(r: &mut Rng) -> Latency {
+    let (low, high) = [(50, 300), (100, 2 * MS), (2 * MS, 12 * MS)][r.index(3)];
+    Latency {
+        low,
+        high,
+        tail_chance: [0, 0, 10][r.index(3)],
+        tail: r.within(20, 400) * MS,
+    }
+}
+
+fn draw_some<T: Copy>(r: &mut Rng, all: &[T], per_mille: u64) -> Vec<T> {
+    all.iter()
+        .copied()
+        .filter(|_| r.per_mille(per_mille))
+        .collect()
+}
+
+fn draw_operations(r: &mut Rng) -> Vec<Operation> {
+    use Operation::*;
+    // Each with its weight; the first two always exist, so that no run is empty.
+    let mut chosen = vec![Bcast; r.within(2, 6) as usize];
+    chosen.extend(vec![Obcast; r.within(2, 6) as usize]);
+    for (operation, weight, chance) in [
+        (Gbcast, 2, 500),
+        (BcastTo, 2, 500),
+        (ObcastTo, 2, 500),
+        (Flush, 1, 600),
+        (Status, 1, 300),
+        (Join, 2, 800),
+        (Leave, 1, 500),
+        (Open, 1, 300),
+    ] {
+        if r.per_mille(chance) {
+            chosen.extend(vec![operation; weight]);
+        }
+    }
+    chosen
+}

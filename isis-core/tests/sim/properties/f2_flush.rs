@@ -1,0 +1,77 @@
+//! F2: what a process had sent when it called flush, and the OBCASTs that it had taken, are taken by
+//! all destinations that survive, once that flush has returned, whoever fails then.
+
+use std::collections::BTreeMap;
+
+use isis_core::ids::{Class, MessageId, ProcessId};
+
+use crate::history::{At, History, Step};
+use crate::trace::What;
+
+pub fn check(history: &History<'_>) -> Result<(), String> {
+    if !history.live {
+        return Ok(());
+    }
+    let mut began: BTreeMap<(ProcessId, u64), At> = BTreeMap::new();
+    for (at, record) in history.records.iter().enumerate() {
+        match &record.what {
+            What::FlushBegin(p, token) => {
+                began.insert((*p, *token), at);
+            }
+            What::FlushEnd(p, token) => {
+                let start = began.get(&(*p, *token)).copied().unwrap_or(at);
+                flushed(history, *p, start, at)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn flushed(history: &History<'_>, p: ProcessId, start: At, end: At) -> Result<(), String> {
+    for (_, step) in history.lives[&p]
+        .steps
+        .iter()
+        .take_while(|(at, _)| *at < start)
+    {
+        let id = match step {
+            Step::Send(m) => m.id,
+            Step::Deliver(m) if m.id.class == Class::Obcast => m.id,
+            _ => continue,
+        };
+        if let Some(q) = survivor_without(history, id) {
+            let text = history.text(end);
+            return Err(format!("{id} had been flushed, {q} never took it: {text}"));
+        }
+    }
+    Ok(())
+}
+
+/// A destination that survived and did not take the broadcast.
+pub fn survivor_without(history: &History<'_>, id: MessageId) -> Option<ProcessId> {
+    let took = history.taken.get(&id);
+    history
+        .certain_destinations(id)
+        .into_iter()
+        .filter(|q| history.survived(*q))
+        .find(|q| !took.is_some_and(|t| t.contains_key(q)))
+}
+
+#[test]
+fn rejects_a_flushed_message_that_is_lost() {
+    use super::sketch::{Sketch, p};
+    let mut s = Sketch::new();
+    let m = s.bcast_to(0, "q", &[1]);
+    s.add(What::FlushBegin(p(0), 1));
+    s.crash(0);
+    assert!(s.passes(check));
+    let mut s2 = Sketch::new();
+    let m2 = s2.bcast_to(0, "q", &[1]);
+    s2.add(What::FlushBegin(p(0), 1));
+    s2.add(What::FlushEnd(p(0), 1));
+    s2.crash(0);
+    assert!(!s2.passes(check));
+    s2.take(&[1], m2);
+    assert!(s2.passes(check));
+    assert_eq!(m, m2);
+}

@@ -1,0 +1,56 @@
+//! I1–I3: what is taken was sent, byte for byte, is taken once, and only by destinations.
+
+use std::collections::BTreeSet;
+
+use crate::history::History;
+
+pub fn check(history: &History<'_>) -> Result<(), String> {
+    for (p, life) in &history.lives {
+        let mut seen = BTreeSet::new();
+        for (at, m) in life.deliveries() {
+            let text = || history.text(at);
+            let Some((sent_at, sent)) = history.sends.get(&m.id) else {
+                return Err(format!("I1: never sent: {}", text()));
+            };
+            if *sent_at > at || sent.digest != m.digest || sent.label != m.label {
+                return Err(format!("I1: not as it was sent: {}", text()));
+            }
+            if !seen.insert(m.id) {
+                return Err(format!("I2: taken twice: {}", text()));
+            }
+            if !history.destinations(m.id).is_some_and(|d| d.contains(p)) {
+                return Err(format!("I3: not a destination: {}", text()));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rejects_other_bytes_duplicates_and_strangers() {
+    use super::sketch::Sketch;
+    use crate::trace::What;
+    let start = || {
+        let mut s = Sketch::new();
+        let m = s.bcast_to(0, "q", &[1]);
+        s.take(&[1], m);
+        assert!(s.passes(check));
+        (s, m)
+    };
+    let (mut s, m) = start();
+    s.take(&[1], m);
+    assert!(!s.passes(check));
+    let (mut s, m) = start();
+    s.take(&[2], m);
+    assert!(!s.passes(check));
+    let (mut s, _) = start();
+    for record in &mut s.trace.records {
+        if let What::Deliver(_, m) = &mut record.what {
+            m.digest += 1;
+        }
+    }
+    assert!(!s.passes(check));
+    let (mut s, _) = start();
+    s.trace.records.retain(|r| !matches!(r.what, What::Send(_)));
+    assert!(!s.passes(check));
+}

@@ -1,0 +1,45 @@
+//! L1: what a process on a live site sent arrives at every live destination, also if the process was
+//! closed afterwards (R31).
+
+use std::collections::BTreeSet;
+
+use isis_core::ids::Site;
+
+use super::f2_flush::survivor_without;
+use crate::history::History;
+use crate::trace::What;
+
+pub fn check(history: &History<'_>) -> Result<(), String> {
+    if !history.live {
+        return Ok(());
+    }
+    let mut gone: BTreeSet<Site> = BTreeSet::new();
+    for record in history.records {
+        if let What::Crash(site) | What::Out { site, .. } = &record.what {
+            gone.insert(*site);
+        }
+    }
+    for (id, (at, _)) in &history.sends {
+        if gone.contains(&id.sender.site) {
+            continue;
+        }
+        if let Some(q) = survivor_without(history, *id) {
+            return Err(format!("{q} never took it: {}", history.text(*at)));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rejects_a_message_that_never_arrives() {
+    use super::sketch::Sketch;
+    let mut s = Sketch::new();
+    let m = s.bcast_to(0, "q", &[1]);
+    assert!(!s.passes(check));
+    s.take(&[1], m);
+    assert!(s.passes(check));
+    let mut s = Sketch::new();
+    s.bcast_to(0, "q", &[1]);
+    s.crash(0);
+    assert!(s.passes(check));
+}

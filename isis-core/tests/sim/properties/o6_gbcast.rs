@@ -1,0 +1,117 @@
+//! O6: GBCASTs to a group, changes of view and applications' ones, are in one order, and every
+//! message is on the same side of each of them at all who take both, whatever its address.
+
+use std::collections::BTreeMap;
+
+use isis_core::delivery::Label;
+use isis_core::ids::{GroupId, MessageId, ProcessId};
+
+use crate::history::{At, History, Step};
+
+/// A point in the history of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cut {
+    View(u64),
+    Gbcast(MessageId),
+}
+
+type Cuts = BTreeMap<GroupId, BTreeMap<ProcessId, Vec<(At, Cut)>>>;
+
+pub fn check(history: &History<'_>) -> Result<(), String> {
+    for (group, processes) in &cuts(history) {
+        let all: Vec<(&ProcessId, &Vec<(At, Cut)>)> = processes.iter().collect();
+        for (i, (p, a)) in all.iter().enumerate() {
+            for (q, b) in &all[..i] {
+                one_order(a, b).map_err(|e| format!("{e} of {group} at {p} and {q}"))?;
+                same_side(history, (**p, a), (**q, b))
+                    .map_err(|e| format!("{e} of {group} at {p} and {q}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cuts(history: &History<'_>) -> Cuts {
+    let mut cuts = Cuts::new();
+    for (p, life) in &history.lives {
+        for (at, step) in life.steps.iter().filter(|(at, _)| *at <= life.counted) {
+            let (group, cut) = match step {
+                Step::View(v) => (v.group, Cut::View(v.number)),
+                Step::Deliver(m) if m.label == Label::Gbcast => match m.group {
+                    Some((group, _)) => (group, Cut::Gbcast(m.id)),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            cuts.entry(group)
+                .or_default()
+                .entry(*p)
+                .or_default()
+                .push((*at, cut));
+        }
+    }
+    cuts
+}
+
+fn one_order(a: &[(At, Cut)], b: &[(At, Cut)]) -> Result<(), String> {
+    let place: BTreeMap<Cut, usize> = b.iter().enumerate().map(|(i, (_, c))| (*c, i)).collect();
+    let common: Vec<usize> = a
+        .iter()
+        .filter_map(|(_, c)| place.get(c).copied())
+        .collect();
+    match common.is_sorted() {
+        true => Ok(()),
+        false => Err("GBCASTs in two orders".into()),
+    }
+}
+
+fn same_side(
+    history: &History<'_>,
+    (p, a): (ProcessId, &[(At, Cut)]),
+    (q, b): (ProcessId, &[(At, Cut)]),
+) -> Result<(), String> {
+    let at_q: BTreeMap<Cut, At> = b.iter().map(|(at, c)| (*c, *at)).collect();
+    let common: Vec<(At, At, Cut)> = a
+        .iter()
+        .filter_map(|(at, c)| Some((*at, *at_q.get(c)?, *c)))
+        .collect();
+    for (at, m) in history.lives[&p].counted() {
+        let Some((other, _)) = history.taken[&m.id].get(&q) else {
+            continue;
+        };
+        if *other > history.lives[&q].counted {
+            continue;
+        }
+        let differs = |(x, y, _): &&(At, At, Cut)| (*x < at) != (*y < *other);
+        if let Some((x, y, cut)) = common.iter().find(differs)
+            && (at, *other) != (*x, *y)
+        {
+            return Err(format!("{} is not on one side of {cut:?}", m.id));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rejects_a_message_on_both_sides() {
+    use super::sketch::{Sketch, group_view};
+    let mut s = Sketch::new();
+    let m = s.bcast_to(0, "q", &[1, 2]);
+    s.take(&[1], m);
+    s.view(&[1, 2], group_view(2, &[0, 1, 2], &[]));
+    assert!(s.passes(check));
+    s.take(&[2], m);
+    assert!(!s.passes(check));
+}
+
+#[test]
+fn rejects_gbcasts_in_two_orders() {
+    use super::sketch::Sketch;
+    let mut s = Sketch::new();
+    let (g, h) = (s.gbcast(0), s.gbcast(1));
+    s.take(&[0], g);
+    s.take(&[0, 1], h);
+    assert!(s.passes(check));
+    s.take(&[1], g);
+    assert!(!s.passes(check));
+}

@@ -1,0 +1,31 @@
+//! S3: a sender that is a destination takes its own broadcast, unless it fails.
+
+use crate::history::{History, Step};
+
+pub fn check(history: &History<'_>) -> Result<(), String> {
+    if !history.live {
+        return Ok(());
+    }
+    for (p, life) in history.survivors() {
+        for (at, step) in &life.steps {
+            let Step::Send(m) = step else { continue };
+            let mine = history.certain_destinations(m.id).contains(&p);
+            let took = history.taken.get(&m.id).is_some_and(|t| t.contains_key(&p));
+            if mine && !took {
+                return Err(format!("it never took its own: {}", history.text(*at)));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rejects_a_sender_without_its_own() {
+    use super::sketch::Sketch;
+    let mut s = Sketch::new();
+    let m = s.bcast(0, "q");
+    s.take(&[1, 2], m);
+    assert!(!s.passes(check));
+    s.take(&[0], m);
+    assert!(s.passes(check));
+}

@@ -1,0 +1,249 @@
+//! The record of a run: what every process and site did, in the order of the simulated clock. The
+//! properties are functions of this record alone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use isis_core::delivery::{GroupView, Label};
+use isis_core::ids::{GroupId, MessageId, ProcessId, Site};
+use isis_core::machine::broadcast::Address;
+use isis_core::view::SiteView;
+
+/// A broadcast as its sender's application made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub id: MessageId,
+    pub to: Address,
+    pub label: Label,
+    /// The frontier that the endpoint says it comes after (white box).
+    pub after: Vec<MessageId>,
+    /// Of the payload.
+    pub digest: u64,
+}
+
+/// A broadcast as an application took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    pub id: MessageId,
+    pub group: Option<(GroupId, u64)>,
+    pub label: Label,
+    pub digest: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A site starts; it is one of the listed ones or not.
+    Start(Site),
+    /// A site halts.
+    Crash(Site),
+    /// A site's view machine acts on a committed view (white box).
+    Install(Site, SiteView),
+    /// A site learns that it is out, of its own wish or not.
+    Out {
+        site: Site,
+        asked: bool,
+    },
+    /// A site asks to leave.
+    Leaving(Site),
+
+    Open(ProcessId),
+    /// The application ends its process.
+    Close(ProcessId),
+    /// The process has seen its last event.
+    Ended(ProcessId),
+    SiteView(ProcessId, Arc<SiteView>),
+    View(ProcessId, Arc<GroupView>),
+    AskJoin(ProcessId, String),
+    AskLeave(ProcessId, GroupId),
+    Send(Sent),
+    Deliver(ProcessId, Delivered),
+    FlushBegin(ProcessId, u64),
+    FlushEnd(ProcessId, u64),
+    Blocked(ProcessId),
+    Unblocked(ProcessId),
+
+    /// On the delivery queue of a process (white box): a broadcast, with the frontier it comes after.
+    Placed(ProcessId, MessageId, Vec<MessageId>),
+    /// Something that may make live sites look dead.
+    Disturbance(String),
+    /// Faults have stopped.
+    Quiet,
+    /// For the reader.
+    Note(Site, String),
+}
+
+/// One thing that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Microseconds of simulated time.
+    pub at: u64,
+    pub what: What,
+}
+
+/// The record of a run.
+#[derive(Debug, Default)]
+pub struct Trace {
+    pub records: Vec<Record>,
+    /// Print each record as it comes.
+    pub verbose: bool,
+    /// The run ended with a quorum up and everything healed: the promises for survivors count.
+    pub live: bool,
+}
+
+impl Trace {
+    pub fn add(&mut self, at: u64, what: What) {
+        let record = Record { at, what };
+        if self.verbose {
+            println!("{record}");
+        }
+        self.records.push(record);
+    }
+
+    /// A number that two runs of one seed must share (X1).
+    pub fn hash(&self) -> u64 {
+        use fmt::Write;
+        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        for record in &self.records {
+            write!(hash, "{} {:?}", record.at, record.what).expect("hashing does not fail");
+        }
+        hash.0
+    }
+}
+
+struct Fnv(u64);
+
+impl fmt::Write for Fnv {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0 = digest_from(self.0, s.as_bytes());
+        Ok(())
+    }
+}
+
+fn digest_from(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |h, b| {
+        (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Of a payload.
+pub fn digest(bytes: &[u8]) -> u64 {
+    digest_from(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>10.3}ms ", self.at as f64 / 1000.0)?;
+        match &self.what {
+            What::Start(s) => write!(f, "site {s} starts"),
+            What::Crash(s) => write!(f, "site {s} HALTS"),
+            What::Install(s, v) => write!(f, "site {s} installs {}", SiteViewText(v)),
+            What::Out { site, asked } => write!(f, "site {site} is out (asked: {asked})"),
+            What::Leaving(s) => write!(f, "site {s} asks to leave"),
+            What::Open(p) => write!(f, "{p} opens"),
+            What::Close(p) => write!(f, "{p} closes"),
+            What::Ended(p) => write!(f, "{p} has ended"),
+            What::SiteView(p, v) => write!(f, "{p} takes {}", SiteViewText(v)),
+            What::View(p, v) => write!(f, "{p} takes {}", ViewText(v)),
+            What::AskJoin(p, name) => write!(f, "{p} asks to join {name:?}"),
+            What::AskLeave(p, g) => write!(f, "{p} asks to leave {g}"),
+            What::Send(m) => write!(
+                f,
+                "{} sends {} {} to {}, after [{}]",
+                m.id.sender,
+                m.id,
+                LabelText(&m.label),
+                AddressText(&m.to),
+                List(&m.after)
+            ),
+            What::Deliver(p, m) => {
+                write!(f, "{p} takes {} {}", m.id, LabelText(&m.label))?;
+                match m.group {
+                    Some((g, n)) => write!(f, " in view {n} of {g}"),
+                    None => Ok(()),
+                }
+            }
+            What::FlushBegin(p, t) => write!(f, "{p} flushes (operation {t})"),
+            What::FlushEnd(p, t) => write!(f, "{p} has flushed (operation {t})"),
+            What::Blocked(p) => write!(f, "{p} is told: blocked"),
+            What::Unblocked(p) => write!(f, "{p} is told: goes on"),
+            What::Placed(p, id, after) => {
+                write!(f, "{id} is placed at {p}, after [{}]", List(after))
+            }
+            What::Disturbance(text) => write!(f, "~~ {text}"),
+            What::Quiet => write!(f, "~~ faults have stopped"),
+            What::Note(s, text) => write!(f, "site {s}: {text}"),
+        }
+    }
+}
+
+struct List<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            write!(f, "{}{item}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+struct SiteViewText<'a>(&'a SiteView);
+
+impl fmt::Display for SiteViewText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v = self.0;
+        let sites: Vec<Site> = v.sites().collect();
+        write!(f, "site view {} [{}]", v.number.0, List(&sites))?;
+        for (site, why) in &v.left {
+            write!(f, " -{site} ({why:?})")?;
+        }
+        Ok(())
+    }
+}
+
+struct ViewText<'a>(&'a GroupView);
+
+impl fmt::Display for ViewText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v = self.0;
+        write!(
+            f,
+            "view {} of {} {:?} [{}]",
+            v.number,
+            v.group,
+            v.name,
+            List(&v.members)
+        )?;
+        for p in &v.joined {
+            write!(f, " +{p}")?;
+        }
+        for (p, why) in &v.left {
+            write!(f, " -{p} ({why:?})")?;
+        }
+        Ok(())
+    }
+}
+
+struct LabelText<'a>(&'a Label);
+
+impl fmt::Display for LabelText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Label::Bcast(label) => write!(f, "BCAST {label:?}"),
+            Label::Obcast(olabel) => write!(f, "OBCAST {olabel:?}"),
+            Label::Gbcast => write!(f, "GBCAST"),
+        }
+    }
+}
+
+struct AddressText<'a>(&'a Address);
+
+impl fmt::Display for AddressText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Address::Group(g) => write!(f, "{g}"),
+            Address::List(list) => write!(f, "[{}]", List(list)),
+        }
+    }
+}
