@@ -32,6 +32,8 @@ mod runs;
 mod stability;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -184,11 +186,16 @@ impl Broadcast {
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };
-        if let Event::Message(m) = &event
-            && p.deaf
+        if p.deaf
+            && !matches!(
+                event,
+                Event::Completed { .. } | Event::Closed | Event::Excluded(_)
+            )
         {
-            let id = m.id;
-            return self.taken_here(id);
+            if let Event::Message(m) = &event {
+                self.taken_here(m.id);
+            }
+            return;
         }
         p.delivered += 1;
         if let Event::Message(m) = &event {
@@ -255,6 +262,26 @@ impl Broadcast {
 
     fn is_here(&self, process: ProcessId) -> bool {
         process.site == self.me && self.processes.contains_key(&process.index)
+    }
+
+    /// What the oldest broadcasts in each window wait for, in words.
+    pub fn waits(&self) -> Vec<String> {
+        let Some(era) = &self.era else {
+            return Vec::new();
+        };
+        let mut waits = Vec::new();
+        for (index, p) in &self.processes {
+            if let Some(((class, seq), flight)) = p.sent.window.first_key_value() {
+                let who = flight
+                    .untaken
+                    .map(|u| u.ranks().map(|r| era.sites[r]).collect::<Vec<_>>());
+                waits.push(match who {
+                    Some(who) => format!("p{index}: {class:?} {seq} is not taken at {who:?}"),
+                    None => format!("p{index}: {class:?} {seq} has not left"),
+                });
+            }
+        }
+        waits
     }
 
     /// What is kept, by name: all zero when idle.

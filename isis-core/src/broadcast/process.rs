@@ -96,8 +96,32 @@ pub struct Outbound {
     pub accepted: [u64; 3],
     /// Accepted broadcasts that count against the window, by the application's sequence numbers.
     pub window: BTreeMap<(Class, u64), InFlight>,
-    /// The floors last told to the other sites.
-    pub told: (u64, u64, u64),
+    /// The floors last told to the other sites; `None` while nothing has left.
+    pub told: Option<(u64, u64, u64)>,
+}
+
+impl Outbound {
+    /// The floors as of now: received, placed, finals.
+    pub fn floors(&self) -> (u64, u64, u64) {
+        let first = |table: &BTreeMap<u64, SiteSet>| {
+            table.keys().next().copied().unwrap_or(self.obcasts + 1)
+        };
+        let finals = self
+            .unfinal
+            .keys()
+            .next()
+            .copied()
+            .unwrap_or(self.bcasts + 1);
+        let received = first(&self.unreceived);
+        (received, first(&self.unplaced).min(received), finals)
+    }
+
+    /// Whether all that left is settled everywhere and the other sites have been told.
+    pub fn is_finished(&self) -> bool {
+        let all = (self.obcasts + 1, self.obcasts + 1, self.bcasts + 1);
+        let idle = (self.obcasts, self.bcasts) == (0, 0);
+        idle || (self.floors() == all && self.told == Some(all))
+    }
 }
 
 /// The BCASTs of one sender and label.

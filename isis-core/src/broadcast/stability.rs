@@ -262,27 +262,14 @@ impl Broadcast {
         self.floors_due = None;
         let mut news = Vec::new();
         for p in self.processes.values_mut() {
-            let out = &mut p.sent;
-            let received = out
-                .unreceived
-                .keys()
-                .next()
-                .copied()
-                .unwrap_or(out.obcasts + 1);
-            let placed = out
-                .unplaced
-                .keys()
-                .next()
-                .copied()
-                .unwrap_or(out.obcasts + 1);
-            let finals = out.unfinal.keys().next().copied().unwrap_or(out.bcasts + 1);
-            let now = (received, placed.min(received), finals);
-            if now != out.told {
-                out.told = now;
+            let now = p.sent.floors();
+            if p.sent.told.unwrap_or((1, 1, 1)) != now {
+                p.sent.told = Some(now);
+                let (received, placed, finals) = now;
                 news.push(Floor {
                     process: p.id.index,
-                    received: now.0,
-                    placed: now.1,
+                    received,
+                    placed,
                     finals,
                 });
             }
@@ -454,7 +441,10 @@ impl Broadcast {
     pub(super) fn expect_takes(&mut self, id: MessageId, locals: usize) {
         match locals {
             0 => self.all_taken_here(id),
-            1 => {}
+            // Without an entry the first taking is the last; a rejected attempt may have left one.
+            1 => {
+                self.takes.remove(&id);
+            }
             n => {
                 self.takes.insert(id, n as u32);
             }
@@ -717,7 +707,7 @@ impl Broadcast {
         let out = &mut p.sent;
         out.unreceived.clear();
         out.unplaced.clear();
-        out.told = (out.obcasts + 1, out.obcasts + 1, out.bcasts + 1);
+        out.told = Some((out.obcasts + 1, out.obcasts + 1, out.bcasts + 1));
         for (_, origin) in core::mem::take(&mut out.unfinal).into_values() {
             if let Some(origin) = origin {
                 out.unsafe_bcasts.remove(&origin);

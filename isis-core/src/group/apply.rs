@@ -62,11 +62,20 @@ impl Machine {
             sites,
             me: rank,
         });
-        let view = Arc::new(view);
-        self.site_view = Some(view.clone());
-        self.deliver_to_all(&Event::SiteView(view));
         self.requests.ask_again();
-        self.cut.installed.retain(|n, _| *n >= number);
+        // A view that the next one overtook has no era of its own, but is a view of the sequence.
+        let views = core::mem::take(&mut self.cut.installed);
+        for (n, view) in views {
+            let news = self.site_view.as_ref().is_none_or(|last| last.number.0 < n);
+            if n <= number && news {
+                let view = Arc::new(view.clone());
+                self.site_view = Some(view.clone());
+                self.deliver_to_all(&Event::SiteView(view));
+            }
+            if n >= number {
+                self.cut.installed.insert(n, view);
+            }
+        }
     }
 
     fn count(&mut self, decision: &Decision, failed: &[Site]) {

@@ -89,6 +89,7 @@ impl Machine {
     pub fn pending(&self) -> Vec<String> {
         let mut pending = self.requests.pending();
         pending.extend(self.cut.pending(self.broadcast.frozen));
+        pending.extend(self.broadcast.waits());
         pending
     }
 

@@ -122,10 +122,17 @@ impl Requests {
     }
 
     pub fn pending(&self) -> Vec<String> {
-        self.open
-            .values()
-            .map(|r| format!("p{}: {:?}, asked {:?}", r.process, r.what, r.asked))
-            .collect()
+        let text = |r: &Request| match &r.what {
+            What::Join { name, .. } => {
+                format!("p{} joins {name:?}, asked {:?}", r.process, r.asked)
+            }
+            What::Leave { group, .. } => {
+                format!("p{} leaves {group}, asked {:?}", r.process, r.asked)
+            }
+            What::Gbcast { id, .. } => format!("{id}, asked {:?}", r.asked),
+            What::Close { .. } => format!("p{} ends, asked {:?}", r.process, r.asked),
+        };
+        self.open.values().map(text).collect()
     }
 }
 
@@ -290,6 +297,9 @@ impl Machine {
         }
         if let Some(p) = self.broadcast.processes.get_mut(&process) {
             p.deaf = false;
+        }
+        if !self.broadcast.processes[&process].sent.is_finished() {
+            return false;
         }
         self.complete(process, token, Ok(Outcome::Closed));
         self.broadcast.deliver(process, Event::Closed, Vec::new());

@@ -12,7 +12,7 @@ type Sets = BTreeMap<(GroupId, u64), BTreeSet<MessageId>>;
 pub fn check(history: &History<'_>) -> Result<(), String> {
     let mut first: BTreeMap<(GroupId, u64), (ProcessId, BTreeSet<MessageId>)> = BTreeMap::new();
     for (p, life) in &history.lives {
-        for (view, set) in finished_views(life) {
+        for (view, set) in finished_views(*p, life) {
             let Some((q, other)) = first.get(&view) else {
                 first.insert(view, (*p, set));
                 continue;
@@ -30,13 +30,17 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 }
 
 /// What a process took in each view that it left for the next one as a member.
-fn finished_views(life: &Life<'_>) -> Sets {
+fn finished_views(p: ProcessId, life: &Life<'_>) -> Sets {
     let (mut open, mut finished) = (Sets::new(), Sets::new());
     let mut current: BTreeMap<GroupId, u64> = BTreeMap::new();
     for (_, step) in &life.steps {
         match step {
             Step::View(v) => {
-                if let Some(n) = current.insert(v.group, v.number) {
+                let before = match v.members.contains(&p) {
+                    true => current.insert(v.group, v.number),
+                    false => current.remove(&v.group),
+                };
+                if let Some(n) = before {
                     let set = open.remove(&(v.group, n)).unwrap_or_default();
                     finished.insert((v.group, n), set);
                 }
