@@ -56,7 +56,8 @@ struct Forwarder;
 
 impl Log for Forwarder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // Not what the libraries under it say to themselves.
+        metadata.level() <= log::max_level() && metadata.target().starts_with("isis")
     }
 
     fn log(&self, record: &Record<'_>) {

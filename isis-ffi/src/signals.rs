@@ -1,4 +1,5 @@
-//! The library's threads leave all signals to the application's: they start with every one blocked.
+//! Dispatching threads leave all signals to the application's, as the threads of the core do: they
+//! start with every one blocked.
 
 use std::mem::MaybeUninit;
 

@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::{c_char, c_int};
 use std::mem::offset_of;
 use std::ptr::null;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use isis_core::Error;
@@ -30,6 +31,7 @@ pub(crate) static SITES: Table<SiteEntry> = Table::new();
 pub(crate) struct SiteEntry {
     pub(crate) site: Site,
     pub(crate) processes: Mutex<Vec<isis_process>>,
+    closing: AtomicBool,
 }
 
 impl Entry for SiteEntry {
@@ -207,11 +209,12 @@ pub unsafe extern "C" fn isis_site_open_text(config: *const c_char, out: *mut is
 
 fn open(config: Config) -> Result<isis_site, Failure> {
     watch_for_forks();
-    let site = crate::signals::blocked(|| Site::open(config))?;
+    let site = Site::open(config)?;
     SITES.insert(|_, _| {
         Ok(SiteEntry {
             site,
             processes: Mutex::new(Vec::new()),
+            closing: AtomicBool::new(false),
         })
     })
 }
@@ -302,20 +305,19 @@ pub extern "C" fn isis_site_close(site: isis_site, timeout_ms: c_int) -> c_int {
         if timeout_ms != 0 {
             not_in_callback("isis_site_close")?;
         }
+        if entry.closing.swap(true, Ordering::SeqCst) {
+            return Err(Failure::new(ISIS_ECLOSED, "another thread closes the site"));
+        }
         let farewell = entry.site.close(timeout(timeout_ms));
         let processes = std::mem::take(&mut *entry.processes.lock());
         for process in processes {
             process::retire(process, timeout_ms != 0);
         }
-        let ours = SITES.retire(site, ISIS_ECLOSED).is_some();
+        SITES.retire(site, ISIS_ECLOSED);
         match farewell {
             Err(Error::TimedOut) if timeout_ms != 0 => Err(Error::TimedOut.into()),
-            // It had ended already: excluded, or halted.
-            _ if ours => Ok(ISIS_OK),
-            _ => Err(Failure::new(
-                ISIS_ECLOSED,
-                "another thread closed it meanwhile",
-            )),
+            // Without a farewell, or it had ended already: excluded, or halted.
+            _ => Ok(ISIS_OK),
         }
     })
 }
