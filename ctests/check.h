@@ -18,29 +18,29 @@
 
 static int checks_passed, checks_failed;
 
-static inline int check_that(int ok, const char *what, int line)
+static inline int check_that(int ok, const char *what, const char *file, int line)
 {
     if (ok) {
         checks_passed++;
     } else {
         checks_failed++;
-        fprintf(stderr, "%s:%d: FAILED: %s (last error: %s)\n", __FILE__, line, what, isis_last_error());
+        fprintf(stderr, "%s:%d: FAILED: %s (last error: %s)\n", file, line, what, isis_last_error());
     }
     return ok;
 }
 
-#define CHECK(condition) check_that((condition) ? 1 : 0, #condition, __LINE__)
+#define CHECK(condition) check_that((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
 
-static inline int check_code(int got, int expected, const char *what, int line)
+static inline int check_code(int got, int expected, const char *what, const char *file, int line)
 {
     if (got != expected)
-        fprintf(stderr, "line %d: %s gave %s, expected %s\n", line, what, isis_error_name(got),
+        fprintf(stderr, "%s:%d: %s, not %s\n", file, line, isis_error_name(got),
                 isis_error_name(expected));
-    return check_that(got == expected, what, line);
+    return check_that(got == expected, what, file, line);
 }
 
 /* The call returns this code. */
-#define CODE(call, expected) check_code((call), (expected), #call, __LINE__)
+#define CODE(call, expected) check_code((call), (expected), #call, __FILE__, __LINE__)
 #define OK(call) CODE(call, ISIS_OK)
 
 /* Ends a test that cannot go on. */
