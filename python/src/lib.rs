@@ -27,6 +27,21 @@ mod wait;
 
 use pyo3::prelude::*;
 
+/// Classes and threads belong to one interpreter, and threads of the library come back to the main
+/// one. Python 3.12 and later refuse by themselves, from what the module says of itself.
+fn refuse_subinterpreters(py: Python<'_>) -> PyResult<()> {
+    use pyo3::ffi::{PyInterpreterState_Get, PyInterpreterState_GetID};
+    let _attached = py;
+    // SAFETY: this thread is attached to an interpreter, so there is a current one.
+    let id = unsafe { PyInterpreterState_GetID(PyInterpreterState_Get()) };
+    if id == 0 {
+        return Ok(());
+    }
+    Err(pyo3::exceptions::PyImportError::new_err(
+        "module isis._isis does not support loading in subinterpreters",
+    ))
+}
+
 /// The native half of isis. Import ``isis`` instead.
 #[pymodule(gil_used = false)]
 mod _isis {
@@ -55,6 +70,7 @@ mod _isis {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        refuse_subinterpreters(py)?;
         let hook = [("after_in_child", module.getattr("_after_fork_in_child")?)];
         py.import("os")?.call_method(
             "register_at_fork",
