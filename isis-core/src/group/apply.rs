@@ -49,7 +49,8 @@ impl Machine {
         if self.broadcast.era.is_some() {
             self.count(decision, &failed);
             self.place_everything(decision);
-            self.settle_directory();
+            // Directory changes that were just placed come before anybody fails.
+            self.act_on_upcalls();
             self.fail_members(&failed);
         }
         let sites: Vec<Site> = view.sites().collect();
@@ -120,13 +121,6 @@ impl Machine {
         local
             .iter()
             .for_each(|q| self.broadcast.place_all_obcasts(*q));
-    }
-
-    /// Takes in the directory changes just placed, before anybody fails.
-    fn settle_directory(&mut self) {
-        while let Some(upcall) = self.broadcast.upcalls.pop_front() {
-            self.upcall(upcall);
-        }
     }
 
     /// The failed sites' processes leave all their groups in one view each; groups without members go.

@@ -112,13 +112,17 @@ impl Machine {
     /// Acts on what the broadcast layer handed up until nothing is left.
     fn settle(&mut self) {
         loop {
-            while let Some(upcall) = self.broadcast.upcalls.pop_front() {
-                self.upcall(upcall);
-            }
+            self.act_on_upcalls();
             self.advance_requests();
             if self.broadcast.upcalls.is_empty() {
                 break;
             }
+        }
+    }
+
+    fn act_on_upcalls(&mut self) {
+        while let Some(upcall) = self.broadcast.upcalls.pop_front() {
+            self.upcall(upcall);
         }
     }
 

@@ -157,6 +157,8 @@ impl Machine {
         }
         let open: Vec<u64> = self.requests.open.keys().copied().collect();
         for key in open {
+            // The request before may have changed the group that this one is about.
+            self.act_on_upcalls();
             if let Some(mut request) = self.requests.open.remove(&key)
                 && !self.advance(&mut request)
             {
