@@ -55,7 +55,7 @@ pub struct GroupView {
 /// How an operation started with a token ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// `join`: the view that admitted the process comes as the next `View` event of this group.
+    /// `join`: the view that admitted the process is the group's `View` event before this.
     Joined(GroupId),
     /// `leave`: no more events of the group follow.
     Left(GroupId),

@@ -3,19 +3,21 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
+use parking_lot::Mutex;
 
 /// Wakes the transport thread from its poll. Ringing costs a system call only while it sleeps.
 #[derive(Debug)]
 pub(crate) struct Bell {
     asleep: AtomicBool,
-    waker: Waker,
+    /// None once there is nobody to wake.
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Bell {
     pub(crate) fn new(poll: &Poll, token: Token) -> io::Result<Bell> {
         Ok(Bell {
             asleep: AtomicBool::new(false),
-            waker: Waker::new(poll.registry(), token)?,
+            waker: Mutex::new(Some(Waker::new(poll.registry(), token)?)),
         })
     }
 
@@ -24,9 +26,16 @@ impl Bell {
         // Pairs with the fence in `sleep`: either the sleeper sees the item, or this sees it asleep.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
-            // Fails only if the eventfd's counter is full, and then it is readable anyway.
-            let _ = self.waker.wake();
+            if let Some(waker) = &*self.waker.lock() {
+                // Fails only if the eventfd's counter is full, and then it is readable anyway.
+                let _ = waker.wake();
+            }
         }
+    }
+
+    /// Closes its descriptor, which would otherwise stay open as long as a handle of the site.
+    pub(crate) fn close(&self) {
+        *self.waker.lock() = None;
     }
 
     /// Polls, without waiting if something is `pending` already.

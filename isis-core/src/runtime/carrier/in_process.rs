@@ -218,6 +218,7 @@ impl InProcess {
 
 impl Drop for InProcess {
     fn drop(&mut self) {
+        self.port.bell.close();
         let mut state = self.port.network.0.lock();
         state.ports.remove(&self.port.address);
         for connection in self.names(&state) {

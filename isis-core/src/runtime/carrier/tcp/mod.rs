@@ -70,6 +70,12 @@ pub(crate) struct Tcp {
     shared: Arc<Shared>,
 }
 
+impl Drop for Tcp {
+    fn drop(&mut self) {
+        self.bell.close();
+    }
+}
+
 impl Tcp {
     pub(crate) fn new(bound: TcpListen, shared: Arc<Shared>) -> Tcp {
         Tcp {
