@@ -1,6 +1,16 @@
 //! Scripted runs of the view machine (§4.2), named by their scenarios.
 
+#[path = "view/ballots.rs"]
+mod ballots;
 #[path = "view/basics.rs"]
 mod basics;
+#[path = "view/founding.rs"]
+mod founding;
 #[path = "view/harness.rs"]
 mod harness;
+#[path = "view/joining.rs"]
+mod joining;
+#[path = "view/leaving.rs"]
+mod leaving;
+#[path = "view/partitions.rs"]
+mod partitions;

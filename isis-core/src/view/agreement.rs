@@ -95,13 +95,16 @@ impl Views {
                 }
                 if subject.epoch == Some(current.epoch) && member && subject > self.subject() {
                     self.repeat_status(step);
-                } else if subject.epoch == Some(current.epoch) || subject.epoch.is_none() {
-                    self.bring_up_to_date(from, step);
+                } else if subject.epoch == Some(current.epoch) {
+                    let has = subject.number.0.checked_sub(1).map(ViewNumber);
+                    self.bring_up_to_date(from, has, step);
+                } else if subject.epoch.is_none() {
+                    self.bring_up_to_date(from, None, step);
                 }
                 false
             }
             Phase::Departing(_) => {
-                self.bring_up_to_date(from, step);
+                self.bring_up_to_date(from, None, step);
                 false
             }
             Phase::Out => false,
@@ -143,8 +146,7 @@ impl Views {
         self.promise(ballot, step);
         let promises = BTreeMap::from([(self.me, self.decision.accepted.clone())]);
         self.decision.campaign = Some(Campaign::Interrogating { ballot, promises });
-        let subject = self.subject();
-        step.send_all(self.electors(), &Message::Interrogate { subject, ballot });
+        self.ask_all(step);
         self.weigh_promises(step);
     }
 
@@ -320,17 +322,10 @@ impl Views {
         let proposer = proposal.ballot.proposer;
         self.decision.accepted = Some(proposal.clone());
         if proposer == self.me {
-            let message = Message::Propose {
-                subject,
-                proposal: proposal.clone(),
-            };
-            step.send_all(self.electors(), &message);
+            self.ask_all(step);
         } else {
-            let message = Message::Accept {
-                subject,
-                proposal: proposal.clone(),
-            };
-            step.send(proposer, &message);
+            let proposal = proposal.clone();
+            step.send(proposer, &Message::Accept { subject, proposal });
         }
         self.learn(&[proposer, self.me], proposal, step);
     }
@@ -356,8 +351,9 @@ impl Views {
         }
     }
 
+    /// Whoever leads a ballot tells all, also if it learned of an earlier one's success.
     fn commit(&mut self, proposal: Proposal, step: &mut Step) {
-        if proposal.ballot.proposer == self.me {
+        if self.decision.campaign.is_some() {
             let current = self.current().into_iter().flat_map(SiteView::sites);
             let mut audience: BTreeSet<Site> = current.chain(proposal.view.sites()).collect();
             audience.extend(&proposal.voters);
@@ -381,24 +377,32 @@ impl Views {
         self.back_off(promised, step);
     }
 
-    /// Sends what is unanswered again.
-    pub(super) fn repeat_campaign(&mut self, step: &mut Step) {
+    /// Asks these sites, if they have a vote, for what the ballot led from here still needs of them.
+    pub(super) fn ask(&self, sites: &[Site], step: &mut Step) {
         let subject = self.subject();
+        let electors = self.electors();
+        let electors = electors.into_iter().filter(|s| sites.contains(s));
         match &self.decision.campaign {
             Some(Campaign::Interrogating { ballot, promises }) => {
                 let ballot = *ballot;
-                let mut silent = self.electors();
-                silent.retain(|s| !promises.contains_key(s));
+                let silent = electors.filter(|s| !promises.contains_key(s));
                 step.send_all(silent, &Message::Interrogate { subject, ballot });
             }
             Some(Campaign::Proposing(proposal))
                 if self.decision.accepted.as_ref() == Some(proposal) =>
             {
                 let proposal = proposal.clone();
-                step.send_all(self.electors(), &Message::Propose { subject, proposal });
+                step.send_all(electors, &Message::Propose { subject, proposal });
             }
             _ => {}
         }
+    }
+
+    /// Asks everybody, after those who said that they lack the last commits got them (case 5 of the
+    /// report).
+    pub(super) fn ask_all(&self, step: &mut Step) {
+        self.bring_laggards_up_to_date(step);
+        self.ask(&self.electors(), step);
     }
 
     /// The sites of our view that are not in this one.

@@ -133,7 +133,7 @@ impl Views {
                     say(&mut outside.differing, note, Note::PeersDiffer, step);
                 }
             }
-            _ => self.bring_up_to_date(from, step),
+            _ => self.bring_up_to_date(from, None, step),
         }
     }
 

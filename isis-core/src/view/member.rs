@@ -97,12 +97,23 @@ impl Departing {
 }
 
 impl Views {
-    /// Somebody sent what a member of our view would not send.
-    pub(super) fn bring_up_to_date(&mut self, to: Site, step: &mut Step) {
+    /// Sends the views that `to` lacks if it `has` this one; all that concern it if it has none.
+    pub(super) fn bring_up_to_date(&self, to: Site, has: Option<ViewNumber>, step: &mut Step) {
         match &self.phase {
-            Phase::Inside(inside) => inside.bring_up_to_date(to, None, step),
+            Phase::Inside(inside) => inside.bring_up_to_date(to, has, step),
             Phase::Departing(departing) => step.send(to, &Message::Commit(departing.view.clone())),
             _ => {}
+        }
+    }
+
+    /// Sends the last commits to the members that said that they lack them.
+    pub(super) fn bring_laggards_up_to_date(&self, step: &mut Step) {
+        if let Phase::Inside(inside) = &self.phase {
+            for (site, status) in &inside.statuses {
+                if status.number < inside.current.number {
+                    inside.bring_up_to_date(*site, Some(status.number), step);
+                }
+            }
         }
     }
 
@@ -129,9 +140,14 @@ impl Views {
                 } else if status.number > inside.current.number {
                     inside.tell([from], step);
                 }
-                let known = inside.statuses.get(&from).map(|s| s.count);
-                if inside.current.contains(from) && known.is_none_or(|count| count < status.count) {
+                let known = inside.statuses.get(&from);
+                let lagged = known.is_some_and(|known| known.number < inside.current.number);
+                let caught_up = lagged && status.number == inside.current.number;
+                if inside.current.contains(from) && known.is_none_or(|s| s.count < status.count) {
                     inside.statuses.insert(from, status);
+                }
+                if caught_up {
+                    self.ask(&[from], step);
                 }
             }
             Phase::Departing(departing) if departing.view.epoch == status.epoch => {
@@ -255,16 +271,22 @@ impl Views {
     }
 
     /// Before its first view a site has nobody to ask: it falls silent without further effects.
-    pub(super) fn on_leave(&mut self, step: &mut Step) {
+    pub(super) fn on_leave(&mut self) {
         self.leaving = true;
-        match &self.phase {
-            Phase::Outside(_) => self.phase = Phase::Out,
-            Phase::Inside(inside) if inside.current.members.len() == 1 => {
-                let view = inside.current.clone();
-                self.phase = Phase::Out;
-                step.out.push(Effect::Excluded { view, asked: true });
-            }
-            _ => {}
+        if let Phase::Outside(_) = self.phase {
+            self.phase = Phase::Out;
+        }
+    }
+
+    /// The last site of a system has nobody to agree with.
+    pub(super) fn leave_if_last(&mut self, step: &mut Step) {
+        if let Phase::Inside(inside) = &self.phase
+            && self.leaving
+            && inside.current.members.len() == 1
+        {
+            let view = inside.current.clone();
+            self.phase = Phase::Out;
+            step.out.push(Effect::Excluded { view, asked: true });
         }
     }
 

@@ -153,7 +153,7 @@ impl Views {
                 }
             }
             Input::Transport(TransportToView::Withheld { token }) => self.on_withheld(token, step),
-            Input::Leave => self.on_leave(step),
+            Input::Leave => self.on_leave(),
             Input::Timeout => self.on_timeout(step),
         }
         self.settle(step);
@@ -228,7 +228,7 @@ impl Views {
             for (witness, suspect) in self.links.doubts() {
                 step.send(witness, &Message::Doubt { suspect });
             }
-            self.repeat_campaign(step);
+            self.ask_all(step);
             self.repeat_standing(step);
         }
     }
@@ -239,6 +239,7 @@ impl Views {
             Phase::Outside(_) => self.try_to_found(step),
             Phase::Inside(_) => {
                 self.watch_quorum(step);
+                self.leave_if_last(step);
                 self.manage(step);
                 self.tell_status(step);
             }

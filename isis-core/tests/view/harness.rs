@@ -58,6 +58,12 @@ pub struct Network {
     pub halted: BTreeMap<Site, Node>,
     pub keep: Filter,
     pub trace: Vec<String>,
+    /// The transport withholds only when `withhold_now` says so.
+    pub withholds_late: bool,
+    tokens: BTreeMap<Site, u64>,
+    arrived: Vec<(Site, Site, Bytes)>,
+    random: u64,
+    lose_one_in: u64,
     flying: Vec<(Time, Site, Site, Bytes)>,
     cut: BTreeSet<(SiteId, SiteId)>,
 }
@@ -70,6 +76,11 @@ impl Network {
             halted: BTreeMap::new(),
             keep: Box::new(|_, _, _| true),
             trace: Vec::new(),
+            withholds_late: false,
+            tokens: BTreeMap::new(),
+            arrived: Vec::new(),
+            random: 1,
+            lose_one_in: u64::MAX,
             flying: Vec::new(),
             cut: BTreeSet::new(),
         }
@@ -151,11 +162,12 @@ impl Network {
 
     /// Nothing passes between the two sets any more, and each side falls silent for the other.
     pub fn cut(&mut self, left: &[u32], right: &[u32]) {
-        self.set_cut(left, right);
+        self.cut_quietly(left, right);
         self.notice_cuts();
     }
 
-    fn set_cut(&mut self, left: &[u32], right: &[u32]) {
+    /// The same, but nobody notices yet.
+    pub fn cut_quietly(&mut self, left: &[u32], right: &[u32]) {
         for (a, b) in left
             .iter()
             .flat_map(|a| right.iter().map(move |b| (*a, *b)))
@@ -259,12 +271,7 @@ impl Network {
             .expect("it is there");
         let (_, from, to, message) = self.flying.remove(next);
         if self.nodes.contains_key(&to) && self.open(from, to) {
-            self.trace
-                .push(format!("{from} -> {to}: {}", describe(&message)));
-            self.input(
-                to,
-                Input::Transport(TransportToView::Message { from, message }),
-            );
+            self.deliver(from, to, message);
         }
     }
 
@@ -288,13 +295,19 @@ impl Network {
         let node = self.nodes.get_mut(&site).expect("it has just run");
         match effect {
             Effect::ToTransport(ViewToTransport::Send { to, message }) => {
-                if (self.keep)(site, to, &describe(&message)) {
+                let step = self.random.wrapping_mul(6364136223846793005);
+                self.random = step.wrapping_add(1442695040888963407);
+                let lost = (self.random >> 33).is_multiple_of(self.lose_one_in);
+                if !lost && (self.keep)(site, to, &describe(&message)) {
                     self.flying.push((self.now + DELAY, site, to, message));
                 }
             }
             Effect::ToTransport(ViewToTransport::Withhold { token, sites }) => {
                 node.withheld = sites;
-                self.input(site, Input::Transport(TransportToView::Withheld { token }));
+                self.tokens.insert(site, token);
+                if !self.withholds_late {
+                    self.withhold_now(site);
+                }
             }
             Effect::ToTransport(ViewToTransport::Install(_) | ViewToTransport::Seek(_)) => {}
             Effect::Install(view) => node.installed.push(view),
@@ -302,6 +315,47 @@ impl Network {
             Effect::Excluded { view, asked } => node.excluded = Some((view, asked)),
             Effect::Note(note) => node.notes.push(note),
         }
+    }
+
+    pub fn withhold_now(&mut self, site: Site) {
+        let token = self.tokens[&site];
+        self.input(site, Input::Transport(TransportToView::Withheld { token }));
+    }
+
+    /// From now on one message in `n` is lost, as the generator has it.
+    pub fn lose_one_in(&mut self, n: u64) {
+        self.lose_one_in = n;
+    }
+
+    /// The messages that arrived at a site and begin so.
+    pub fn heard(&self, at: Site, words: &str) -> Vec<(Site, Bytes)> {
+        let heard = self.arrived.iter().filter(|(_, to, _)| *to == at);
+        heard
+            .filter(|(_, _, message)| describe(message).starts_with(words))
+            .map(|(from, _, message)| (*from, message.clone()))
+            .collect()
+    }
+
+    pub fn deliver(&mut self, from: Site, to: Site, message: Bytes) {
+        self.trace
+            .push(format!("{from} -> {to}: {}", describe(&message)));
+        self.arrived.push((from, to, message.clone()));
+        self.input(
+            to,
+            Input::Transport(TransportToView::Message { from, message }),
+        );
+    }
+
+    /// Something like this has arrived somewhere.
+    pub fn said(&self, words: &str) -> bool {
+        self.trace.iter().any(|line| line.contains(words))
+    }
+
+    /// How many first views there were.
+    pub fn epochs(&self) -> usize {
+        let nodes = self.nodes.values().chain(self.halted.values());
+        let epochs: BTreeSet<_> = nodes.flat_map(|n| &n.installed).map(|v| v.epoch).collect();
+        epochs.len()
     }
 
     pub fn sites(&self) -> Vec<Site> {
@@ -335,7 +389,23 @@ impl Network {
         self.check();
     }
 
-    pub fn members_of(&self, site: Site) -> Vec<u32> {
+    /// All running sites are in one view of these ids, in any order.
+    pub fn expect_members(&self, ids: &[u32]) {
+        let views: BTreeSet<String> = self.sites().iter().map(|at| self.view_of(*at)).collect();
+        assert_eq!(views.len(), 1, "{}", self.trace.join("\n"));
+        for site in self.sites() {
+            self.expect_members_at(site, ids);
+        }
+        self.check();
+    }
+
+    pub fn expect_members_at(&self, site: Site, ids: &[u32]) {
+        let mut members = self.members_of(site);
+        members.sort();
+        assert_eq!(members, ids, "at {site}\n{}", self.trace.join("\n"));
+    }
+
+    fn members_of(&self, site: Site) -> Vec<u32> {
         let view = self.nodes[&site].views.current();
         view.map(|v| v.sites().map(|s| s.id.0).collect())
             .unwrap_or_default()
