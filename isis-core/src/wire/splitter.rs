@@ -7,6 +7,8 @@ use super::frame::MAX_FRAME;
 
 /// Small enough for an allocator to keep it at hand, large enough for many small frames.
 const BUFFER: usize = 64 << 10;
+/// Large frames come in rows: few of them should straddle two buffers, for that costs a copy.
+const LARGE_BUFFER: usize = 256 << 10;
 /// Reads into less than this are not worth a call.
 const LEAST_SPACE: usize = 4 << 10;
 const PREFIX: usize = 4;
@@ -48,7 +50,12 @@ impl FrameSplitter {
         let wanted = self.frame_length().unwrap_or(0).min(MAX_FRAME) + PREFIX;
         let least = wanted.max(self.filled + LEAST_SPACE);
         if self.buffer.len() < least {
-            let mut buffer = BytesMut::zeroed(least.max(BUFFER));
+            let usual = if wanted > BUFFER / 4 {
+                LARGE_BUFFER
+            } else {
+                BUFFER
+            };
+            let mut buffer = BytesMut::zeroed(least.max(usual));
             buffer[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
             self.buffer = buffer;
         }
