@@ -109,7 +109,7 @@ pub struct Transport {
     dials: BTreeMap<SiteId, Dial>,
     withheld: BTreeSet<Site>,
     random: Random,
-    /// When this machine should have run again.
+    /// When this machine should run again: at once while a `flush` is owed.
     expected: Option<Time>,
     counters: Counters,
 }
@@ -166,10 +166,12 @@ impl Transport {
             Input::View(request) => self.on_view(now, request, out),
             Input::Drained(_) | Input::Timeout => {}
         }
+        self.expected = Some(now);
     }
 
     /// Does what is due and sends what the windows let go.
     pub fn flush(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.notice_pause(now, out);
         self.check_handshakes(now, out);
         let mut silent = Vec::new();
         for session in self.sessions.values_mut() {

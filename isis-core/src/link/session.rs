@@ -59,6 +59,8 @@ pub(super) struct Session {
     pub(super) incoming: Incoming,
     delay: Delay,
     heard: Time,
+    /// Answers to earlier hellos say nothing of the delay.
+    excused: Time,
     hello_due: Time,
     /// When what was taken must be acknowledged.
     ack_due: Option<Time>,
@@ -83,6 +85,7 @@ impl Session {
             incoming: Incoming::default(),
             delay: Delay::new(settings.suspect_after, settings.hello_interval),
             heard: now,
+            excused: now,
             hello_due: now,
             ack_due: None,
             since_ack: (0, 0),
@@ -180,6 +183,7 @@ impl Session {
     /// Nobody is blamed for the time in which this site itself did not run.
     pub(super) fn excuse(&mut self, now: Time) {
         self.heard = now;
+        self.excused = now;
     }
 
     /// Sends a hello and returns its stamp, which the peer alone can echo.
@@ -193,7 +197,9 @@ impl Session {
         if status.stamp.is_some() {
             self.echo = status.stamp;
         }
-        if let Some(stamp) = status.echo {
+        if let Some(stamp) = status.echo
+            && Time(stamp) >= self.excused
+        {
             self.delay.sample(now - Time(stamp));
         }
         self.acknowledged(&status.acks)

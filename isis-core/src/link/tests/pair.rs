@@ -492,6 +492,20 @@ fn an_own_pause_is_nobodys_silence() {
 }
 
 #[test]
+fn an_own_pause_before_a_flush_is_noticed_too() {
+    let mut one = One::with_two();
+    let mut out = Vec::new();
+    one.link.feed(one.now, send(Lane::Data, "x"), &mut out);
+    one.link.flush(one.now + ms(60_000), &mut out);
+    let pause = Effect::Note(Note::OwnPause { micros: 60_000_000 });
+    assert_eq!(out[0], pause);
+    assert!(
+        out.iter().all(|e| !matches!(e, Effect::ToView(_))),
+        "{out:?}"
+    );
+}
+
+#[test]
 fn a_broken_connection_is_made_again_at_once_and_goes_on_where_it_was() {
     let mut one = One::with_two();
     one.input(send(Lane::Data, "kept"));
