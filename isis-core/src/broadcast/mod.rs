@@ -108,8 +108,9 @@ pub struct Broadcast {
     carry_log: VecDeque<bcast::Carried>,
     carried_from: u64,
     store: BTreeMap<MessageId, obcast::Node>,
-    /// OBCASTs stamped with a group view that is not known here yet.
-    unresolved: BTreeSet<MessageId>,
+    /// OBCASTs stamped with a group view that is not known here yet, and what they precede, as they
+    /// arrived.
+    unresolved: Vec<MessageId>,
     /// Placed everywhere, but still named by something that is not (R21).
     pinned: BTreeSet<MessageId>,
     floors: BTreeMap<ProcessId, message::Floor>,
@@ -147,7 +148,7 @@ impl Broadcast {
             carry_log: VecDeque::new(),
             carried_from: 0,
             store: BTreeMap::new(),
-            unresolved: BTreeSet::new(),
+            unresolved: Vec::new(),
             pinned: BTreeSet::new(),
             floors: BTreeMap::new(),
             runs: gbcast::Runs::default(),

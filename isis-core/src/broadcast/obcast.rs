@@ -149,10 +149,11 @@ impl Broadcast {
             return;
         };
         let locals = match self.locals(&node.body.to) {
-            Locals::Unknown => {
-                self.unresolved.insert(id);
-                return;
-            }
+            _ if self.is_behind_unresolved(&node.body.after) => Locals::Unknown,
+            locals => locals,
+        };
+        let locals = match locals {
+            Locals::Unknown => return self.unresolved.push(id),
             Locals::Past => Vec::new(),
             Locals::Known(locals) => locals,
         };
@@ -169,6 +170,16 @@ impl Broadcast {
                 p.wait_queue.push_back(id);
             }
         }
+    }
+
+    /// Whether something before is stamped with a group view that is not known here: whom it is
+    /// addressed to here is open, and it must come first on their wait queues.
+    fn is_behind_unresolved(&self, after: &[MessageId]) -> bool {
+        let closed = match self.unresolved.is_empty() {
+            true => return false,
+            false => self.closure(after),
+        };
+        self.unresolved.iter().any(|id| closed.contains(id))
     }
 
     /// Whether an OBCAST that arrives may not be placed at a local process yet.
