@@ -77,10 +77,11 @@ impl Broadcast {
         let ids: Vec<MessageId> = self.bcasts.keys().copied().collect();
         let mut decided = Vec::new();
         for id in ids {
-            let Some(number) = finals.get(&id) else {
+            let entry = &self.bcasts[&id];
+            // One that all destinations know final is in no report (R21), and may still wait here.
+            let Some(number) = entry.number.or_else(|| finals.get(&id).copied()) else {
                 continue;
             };
-            let entry = &self.bcasts[&id];
             // One whose proposal was withheld is in no queue yet.
             let locals = match (entry.proposal, self.locals(&entry.body.to)) {
                 (None, Locals::Known(locals)) => Some(locals),
@@ -92,8 +93,8 @@ impl Broadcast {
             }
             let entry = self.bcasts.get_mut(&id).expect("from the list of keys");
             entry.queued.extend(locals.into_iter().flatten());
-            entry.number = Some(*number);
-            decided.push((*number, id));
+            entry.number = Some(number);
+            decided.push((number, id));
         }
         decided
     }
