@@ -177,6 +177,7 @@ fn review_50_an_applied_decision_is_repeated() {
             c.pass(3, receiver, "b2");
         }
         c.hold(0, 2, "cut go");
+        c.hold(1, 2, "control");
         if applied == 0 {
             c.hold(0, 1, "cut go");
         }
