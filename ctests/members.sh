@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Three processes of the example form a group, and print the same BCASTs in the same order. The last
-# line is `N passed, N failed`.
+# Three processes of the example form a group, and print the same BCASTs in the same order:
+# ctests/members.sh <command of the example>. The last line is `N passed, N failed`.
 set -uo pipefail
-member=$1
+member=("$@")
 work=$(mktemp -d)
 passed=0 failed=0 pids=()
 trap 'for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done; rm -rf "$work"' EXIT
@@ -38,7 +38,7 @@ peers=("peer=2@127.0.0.1:$b peer=3@127.0.0.1:$c" "peer=1@127.0.0.1:$a peer=3@127
 listen=("$a" "$b" "$c")
 for i in 0 1 2; do
   mkfifo "$work/in$i"
-  "$member" "id=$((i + 1)) listen=127.0.0.1:${listen[i]} ${peers[i]}" \
+  "${member[@]}" "id=$((i + 1)) listen=127.0.0.1:${listen[i]} ${peers[i]}" \
     <"$work/in$i" >"$work/out$i" 2>"$work/err$i" &
   pids+=($!)
 done

@@ -13,14 +13,14 @@ if [ "${1:-}" = --valgrind ]; then
     [ "${CI:-}" != true ]
     exit
   fi
-  under=(valgrind --quiet --error-exitcode=99 --leak-check=full --child-silent-after-fork=yes
+  under=(valgrind --quiet --error-exitcode=99 --leak-check=full --child-silent-after-fork=yes --suppressions=ctests/valgrind.supp
     --errors-for-leak-kinds=definite,indirect,possible --show-leak-kinds=definite,indirect,possible)
 fi
 
 run() {
   local name=$1 out status p f
   shift
-  out=$("${under[@]}" timeout 300 "$@" 2>&1)
+  out=$(timeout 600 "$@" 2>&1)
   status=$?
   read -r p f < <(sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' <<<"$out")
   passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0}))
@@ -35,9 +35,9 @@ run() {
 
 for folder in "$@"; do
   for program in "$folder"/test_*; do
-    run "$program" "$program"
+    run "$program" "${under[@]}" "$program"
   done
 done
-run "three members" ctests/members.sh target/ctests/member
+run "three members" ctests/members.sh "${under[@]}" target/ctests/member
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

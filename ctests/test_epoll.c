@@ -1,0 +1,328 @@
+/* A program of one thread around epoll: two groups, sends under back-pressure, flushes, leaves, and
+ * no call of the library waits. Its one place to wait is its own epoll_wait().
+ *
+ * How that is checked: this program defines the functions through which the library could wait
+ * (syscall(), which its locks and conditions use for futex; poll() and its kin; sleeps), so that the
+ * library's calls come here first. While a call of the library is under way in this thread, each that
+ * would wait is counted. That the net holds is shown at the end, by calls that must be caught.
+ *
+ * The other member is a program of its own, forked before anything is opened. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT */
+#endif
+#include "check.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static __thread int in_library;
+static int waits;
+
+static void count_wait(int would_wait)
+{
+    waits += in_library && would_wait;
+}
+
+#define REAL(name)                                                                                  \
+    static name##_function real;                                                                    \
+    if (real == NULL) {                                                                             \
+        void *found = dlsym(RTLD_NEXT, #name);                                                      \
+        memcpy(&real, &found, sizeof real);                                                         \
+    }
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef long (*syscall_function)(long, ...);
+typedef int (*poll_function)(struct pollfd *, nfds_t, int);
+typedef int (*epoll_wait_function)(int, struct epoll_event *, int, int);
+typedef int (*nanosleep_function)(const struct timespec *, struct timespec *);
+typedef int (*pthread_cond_wait_function)(pthread_cond_t *, pthread_mutex_t *);
+typedef int (*pthread_join_function)(pthread_t, void **);
+
+long syscall(long number, ...)
+{
+    long a[6];
+    va_list arguments;
+    int i;
+    REAL(syscall)
+    va_start(arguments, number);
+    for (i = 0; i < 6; i++)
+        a[i] = va_arg(arguments, long);
+    va_end(arguments);
+    if (number == SYS_futex) {
+        int op = (int)a[1] & FUTEX_CMD_MASK;
+        count_wait(op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_LOCK_PI);
+    }
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    REAL(poll)
+    count_wait(timeout != 0);
+    return real(fds, count, timeout);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
+{
+    REAL(epoll_wait)
+    count_wait(timeout != 0);
+    return real(epoll, events, most, timeout);
+}
+
+int nanosleep(const struct timespec *time, struct timespec *rest)
+{
+    REAL(nanosleep)
+    count_wait(1);
+    return real(time, rest);
+}
+
+int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    REAL(pthread_cond_wait)
+    count_wait(1);
+    return real(condition, mutex);
+}
+
+int pthread_join(pthread_t thread, void **result)
+{
+    REAL(pthread_join)
+    count_wait(1);
+    return real(thread, result);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+/* A call of the library, watched. */
+static int result;
+#define LIBRARY(call) (in_library = 1, result = (call), in_library = 0, result)
+
+enum { MESSAGES = 4000, FLUSH_EVERY = 500 };
+
+/* --- the other member: waits as it likes --- */
+
+static int other_stops;
+
+static void other_delivers(void *user, isis_process process, isis_group group, const isis_message *message)
+{
+    size_t len;
+    const char *data = (const char *)isis_message_data(message, &len);
+    (void)user, (void)process;
+    if (len == 4 && memcmp(data, "stop", 4) == 0)
+        other_stops = 1;
+    else if (len == 4 && memcmp(data, "ping", 4) == 0)
+        isis_bcast(group, "pong", "pong", 4, 0, NULL);
+}
+
+static int other_member(const char *config)
+{
+    isis_site site;
+    isis_process process;
+    isis_callbacks callbacks;
+    isis_callbacks_init(&callbacks);
+    callbacks.deliver = other_delivers;
+    if (isis_site_open_text(config, &site) != ISIS_OK
+        || isis_process_open(site, "other", &process) != ISIS_OK
+        || isis_set_callbacks(process, &callbacks, NULL) != ISIS_OK
+        || isis_join(process, "left", NULL, NULL, PATIENCE_MS, 0, NULL) != ISIS_OK
+        || isis_join(process, "right", NULL, NULL, PATIENCE_MS, 0, NULL) != ISIS_OK)
+        return 1;
+    while (!other_stops)
+        if (isis_dispatch(process, PATIENCE_MS, 0) <= 0)
+            return 2;
+    return isis_site_close(site, PATIENCE_MS) != ISIS_OK;
+}
+
+/* --- the member of one thread --- */
+
+static struct member {
+    isis_site site;
+    isis_process process;
+    isis_process_id self;
+    isis_group groups[2];
+    size_t members[2];
+    int joined, sent, delivered, pongs, flushes, flushed, writable, stopped, left, closed;
+    int refused, bursts;
+} me;
+
+static void on_deliver(void *user, isis_process process, isis_group group, const isis_message *message)
+{
+    isis_process_id sender;
+    size_t len;
+    const char *data = (const char *)isis_message_data(message, &len);
+    (void)user, (void)process, (void)group;
+    isis_message_sender(message, &sender);
+    me.delivered += memcmp(&sender, &me.self, sizeof sender) == 0;
+    me.pongs += len == 4 && memcmp(data, "pong", 4) == 0;
+}
+
+static void on_view(void *user, isis_process process, isis_group group, const isis_group_view *view)
+{
+    int place = strcmp(isis_group_view_name(view), "right") == 0;
+    (void)user, (void)process;
+    me.groups[place] = group;
+    isis_group_view_members(view, &me.members[place]);
+}
+
+static void on_writable(void *user, isis_process process)
+{
+    (void)user, (void)process;
+    me.writable = 1;
+}
+
+static void on_completed(void *user, isis_process process, uint64_t token, int operation, int status,
+                         isis_group group)
+{
+    (void)user, (void)process, (void)token;
+    CHECK(status == ISIS_OK);
+    me.joined += operation == ISIS_OP_JOIN && group != 0;
+    me.flushed += operation == ISIS_OP_FLUSH;
+    me.left += operation == ISIS_OP_LEAVE;
+}
+
+static void on_closed(void *user, isis_process process)
+{
+    (void)user, (void)process;
+    me.closed = 1;
+}
+
+static void send_one(void)
+{
+    char text[64];
+    isis_group group = me.groups[me.sent % 2];
+    int len = me.sent % 400 == 0 ? sprintf(text, "ping") : sprintf(text, "message %d", me.sent);
+    int code = me.sent % 3 == 0
+                   ? LIBRARY(isis_obcast(group, NULL, text, (size_t)len, 0, NULL))
+                   : LIBRARY(isis_bcast(group, "l", text, (size_t)len, 0, NULL));
+    if (code == ISIS_EAGAIN) {
+        me.writable = 0;
+        me.refused++;
+        return;
+    }
+    OK(code);
+    me.sent++;
+    if (me.sent % FLUSH_EVERY == 0) {
+        CODE(LIBRARY(isis_flush(me.process, 0, (uint64_t)me.sent)), ISIS_PENDING);
+        me.flushes++;
+    }
+}
+
+static int busy(void)
+{
+    return me.members[0] == 2 && me.members[1] == 2 && me.writable && me.sent < MESSAGES;
+}
+
+static void step(void)
+{
+    int burst;
+    for (burst = 0; burst < 64 && busy(); burst++)
+        send_one();
+    if (me.sent == MESSAGES && me.delivered == MESSAGES && me.flushed == me.flushes && !me.stopped) {
+        OK(LIBRARY(isis_bcast(me.groups[0], "l", "stop", 4, 0, NULL)));
+        CODE(LIBRARY(isis_leave(me.groups[0], 0, 1)), ISIS_PENDING);
+        CODE(LIBRARY(isis_leave(me.groups[1], 0, 2)), ISIS_PENDING);
+        me.stopped = 1;
+    }
+    if (me.left == 2) {
+        me.left++;
+        CODE(LIBRARY(isis_process_close(me.process, 0, 3)), ISIS_PENDING);
+    }
+}
+
+static void run(void)
+{
+    uint64_t deadline = now_ms() + 2 * PATIENCE_MS;
+    struct epoll_event event;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    NEED(epoll_ctl(epoll, EPOLL_CTL_ADD, LIBRARY(isis_fd(me.process)), &event) == 0);
+    while (!me.closed) {
+        NEED(now_ms() < deadline);
+        step();
+        if (epoll_wait(epoll, &event, 1, busy() ? 0 : 1000) > 0)
+            CHECK(LIBRARY(isis_dispatch(me.process, 0, 256)) >= 0);
+    }
+    CHECK(epoll_wait(epoll, &event, 1, 0) == 0); /* nothing left, nothing readable */
+    close(epoll);
+}
+
+/* The net catches what waits: a wait for events, for an outcome, for room. */
+static void test_the_net(void)
+{
+    isis_site site;
+    isis_process process;
+    isis_group group;
+    int before = waits, i;
+    OK(isis_site_open_text("id=3 window_messages=2", &site));
+    OK(isis_process_open(site, "net", &process));
+    OK(isis_join(process, "net", NULL, NULL, PATIENCE_MS, 0, &group));
+    while (isis_dispatch(process, 0, 0) > 0)
+        ;
+    CHECK(LIBRARY(isis_dispatch(process, 5, 0)) == 0);
+    CHECK(waits > before);
+    before = waits;
+    for (i = 0; i < 200 && waits == before; i++) /* it may be done before it must wait */
+        OK(LIBRARY(isis_flush(process, PATIENCE_MS, 0)));
+    CHECK(waits > before);
+    before = waits;
+    OK(isis_set_send_timeout(process, 5));
+    while (LIBRARY(isis_bcast(group, "l", "x", 1, ISIS_WAIT, NULL)) == ISIS_OK)
+        ;
+    CODE(result, ISIS_ETIMEDOUT);
+    CHECK(waits > before);
+    OK(isis_site_close(site, PATIENCE_MS));
+}
+
+int main(void)
+{
+    cluster c;
+    isis_callbacks callbacks;
+    pid_t other;
+    int status = -1;
+    cluster_configure(&c, 2, "window_messages=64");
+    fflush(NULL);
+    other = fork();
+    if (other == 0)
+        _exit(other_member(c.config[1]));
+    NEED(other > 0);
+
+    me.writable = 1;
+    OK(LIBRARY(isis_site_open_text(c.config[0], &me.site)));
+    OK(LIBRARY(isis_process_open(me.site, "one thread", &me.process)));
+    OK(LIBRARY(isis_process_get_id(me.process, &me.self)));
+    isis_callbacks_init(&callbacks);
+    callbacks.deliver = on_deliver;
+    callbacks.view = on_view;
+    callbacks.writable = on_writable;
+    callbacks.completed = on_completed;
+    callbacks.closed = on_closed;
+    OK(LIBRARY(isis_set_callbacks(me.process, &callbacks, NULL)));
+    CODE(LIBRARY(isis_join(me.process, "left", NULL, NULL, 0, 1, NULL)), ISIS_PENDING);
+    CODE(LIBRARY(isis_join(me.process, "right", NULL, NULL, 0, 2, NULL)), ISIS_PENDING);
+    run();
+    OK(LIBRARY(isis_process_close(me.process, 0, 0)));
+    CHECK(waits == 0);
+    fprintf(stderr, "sent %d, refused %d times, %d flushes, %d pongs, %d waits inside the library\n",
+            me.sent, me.refused, me.flushed, me.pongs, waits);
+    CHECK(me.joined == 2 && me.delivered == MESSAGES + 1 && me.pongs > 0);
+    CHECK(me.flushed == MESSAGES / FLUSH_EVERY && me.refused > 0);
+
+    CHECK(waitpid(other, &status, 0) == other);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    OK(isis_site_close(me.site, PATIENCE_MS));
+    test_the_net();
+    return finish();
+}
