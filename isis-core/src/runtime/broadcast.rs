@@ -60,6 +60,15 @@ pub(crate) enum Inbox {
     Stop,
 }
 
+/// What becomes of the thread after a wake-up.
+enum Next {
+    GoOn,
+    Stop,
+    /// The site has left by its own wish: whoever asked is waiting to stop the threads.
+    Left,
+    Excluded(Ending),
+}
+
 /// Runs until it is told to stop.
 pub(crate) fn run<M>(machine: M, inbox: Receiver<Inbox>, clock: Clock, shared: Arc<Shared>)
 where
@@ -94,29 +103,12 @@ struct Thread<M> {
 impl<M: BroadcastMachine> Thread<M> {
     /// False if the thread is to end.
     fn wake_up(&mut self, inbox: &Receiver<Inbox>) -> bool {
-        let mut next = match inbox.recv_timeout(self.clock.until(self.machine.deadline())) {
+        let first = match inbox.recv_timeout(self.clock.until(self.machine.deadline())) {
             Ok(item) => Some(item),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return false,
         };
-        let now = self.clock.now();
-        let mut ending = None;
-        for handled in 1.. {
-            let Some(item) = next else { break };
-            match item {
-                Inbox::Stop => return false,
-                Inbox::Excluded { view, asked } => {
-                    self.step(now, Input::Excluded(view.clone()));
-                    ending = Some((view, asked));
-                    break;
-                }
-                item => self.take(now, item),
-            }
-            if handled == ITEMS_PER_WAKEUP {
-                break;
-            }
-            next = inbox.try_recv().ok();
-        }
+        let next = self.drain(first, inbox);
         // A deadline in the past means: when the inbox is empty, or enough has been done.
         let now = self.clock.now();
         if self.machine.deadline().is_some_and(|d| d <= now) {
@@ -124,13 +116,45 @@ impl<M: BroadcastMachine> Thread<M> {
         }
         self.hand_over();
         self.note_state();
-        match ending {
-            Some((view, asked)) => {
-                self.excluded(view, asked);
-                false
-            }
-            None => true,
+        match next {
+            Next::GoOn => return true,
+            Next::Stop => {}
+            Next::Left => self.shared.left(),
+            Next::Excluded(ending) => self.shared.end(ending),
         }
+        false
+    }
+
+    fn drain(&mut self, first: Option<Inbox>, inbox: &Receiver<Inbox>) -> Next {
+        let now = self.clock.now();
+        let mut next = first;
+        let mut handled = 0;
+        while let Some(item) = next {
+            match item {
+                Inbox::Stop => return Next::Stop,
+                Inbox::Excluded { view, asked } => return self.excluded(now, view, asked),
+                item => self.take(now, item),
+            }
+            handled += 1;
+            if handled == ITEMS_PER_WAKEUP {
+                break;
+            }
+            next = inbox.try_recv().ok();
+        }
+        Next::GoOn
+    }
+
+    fn excluded(&mut self, now: Time, view: SiteView, asked: bool) -> Next {
+        self.step(now, Input::Excluded(view.clone()));
+        if asked {
+            return Next::Left;
+        }
+        let (me, number) = (self.shared.me, view.number.0);
+        warn!("site {me}: excluded by view {number}");
+        let ending = Ending::Excluded(Arc::new(view));
+        // Before its processes hear of it, so that from then on every call says so.
+        self.shared.announce(ending.clone());
+        Next::Excluded(ending)
     }
 
     fn take(&mut self, now: Time, item: Inbox) {
@@ -211,18 +235,6 @@ impl<M: BroadcastMachine> Thread<M> {
             self.installed.pop_front();
         }
         self.shared.counters.note_gauges(&self.machine.gauges());
-    }
-
-    fn excluded(&self, view: SiteView, asked: bool) {
-        if asked {
-            self.shared.left();
-        } else {
-            warn!(
-                "site {}: excluded by view {}",
-                self.shared.me, view.number.0
-            );
-            self.shared.end(Ending::Excluded(Arc::new(view)));
-        }
     }
 }
 

@@ -155,24 +155,24 @@ impl Shared {
         changed
     }
 
+    /// From here on nothing new begins. The first reason stays.
+    pub(crate) fn announce(&self, ending: Ending) {
+        self.change(|status| status.ending.get_or_insert(ending).clone());
+    }
+
     /// Ends the site: its processes get their last events, waiting calls their error, and the
-    /// threads stop by themselves. The first reason stays. May be called from any thread.
+    /// threads stop by themselves. May be called from any thread, and again.
     pub(crate) fn end(&self, ending: Ending) {
-        let processes = {
-            let mut status = self.status.lock();
-            if status.ending.is_some() {
-                return;
-            }
-            status.ending = Some(ending.clone());
-            std::mem::take(&mut status.processes)
-        };
+        let (ending, processes) = self.change(|status| {
+            let ending = status.ending.get_or_insert(ending).clone();
+            (ending, std::mem::take(&mut status.processes))
+        });
         for endpoint in processes.values() {
             endpoint.end(&ending);
         }
         self.inboxes.broadcast.send(broadcast::Inbox::Stop);
         self.inboxes.view.send(view::Inbox::Stop);
         self.inboxes.transport.send(transport::Inbox::Stop);
-        self.changed.notify_all();
     }
 
     pub(crate) fn stats(&self) -> Stats {
