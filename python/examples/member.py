@@ -9,14 +9,15 @@ peers = {int(peer): address for peer, address in (other.split("@") for other in 
 
 with isis.Site(int(number), listen=listen, peers=peers) as site:
     with site.process("member").join("orders") as group:
-        group.bcast(f"order of site {number}".encode(), label="queue")
         orders = []
         for event in group:
             if isinstance(event, isis.View):
                 print("members:", *event.members, flush=True)
+                if len(event.members) == len(peers) + 1:  # the last one has joined
+                    group.bcast(f"order of site {number}".encode(), label="queue")
             elif isinstance(event, isis.Message):
                 orders.append(event.payload.decode())
-                print(len(orders), orders[-1], flush=True)
+                print(len(orders), orders[-1], flush=True)  # the same everywhere
                 if len(orders) > len(peers):
                     break
         group.flush()

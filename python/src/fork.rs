@@ -3,23 +3,31 @@
 //!
 //! The module has Python call [`after_in_child`] in every child.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use isis_core::Error;
 use pyo3::prelude::*;
 
+use crate::wait;
+
 /// How many forks lie between the process that loaded the module and this one.
-static FORKS: AtomicU32 = AtomicU32::new(0);
+static FORKS: AtomicUsize = AtomicUsize::new(0);
 
 /// For os.register_at_fork.
 #[pyfunction(name = "_after_fork_in_child")]
 pub fn after_in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    wait::none_detached();
+}
+
+/// How many forks lie between the process that loaded the module and this one.
+pub fn generation() -> usize {
+    FORKS.load(Ordering::Relaxed)
 }
 
 /// The operating system's process in which a handle was made.
 #[derive(Clone, Copy)]
-pub struct Origin(u32);
+pub struct Origin(usize);
 
 impl Origin {
     /// This one.

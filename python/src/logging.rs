@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
 
+use crate::fork;
 use crate::wait::detached;
 
 /// More lines than this that nobody took yet are counted and dropped.
@@ -38,17 +39,32 @@ struct Bridge {
     more: Condvar,
 }
 
-static BRIDGE: Bridge = Bridge {
-    lines: Mutex::new(Lines {
-        waiting: VecDeque::new(),
-        lost: 0,
-        running: false,
-        stopping: false,
-    }),
-    more: Condvar::new(),
-};
+impl Bridge {
+    const fn new() -> Bridge {
+        Bridge {
+            lines: Mutex::new(Lines {
+                waiting: VecDeque::new(),
+                lost: 0,
+                running: false,
+                stopping: false,
+            }),
+            more: Condvar::new(),
+        }
+    }
+}
 
-impl Log for Bridge {
+/// One for each fork between the process that loaded the module and this one: a child has the
+/// parent's memory, where a lock may be held for ever, but not its threads.
+static BRIDGES: [Bridge; 16] = [const { Bridge::new() }; 16];
+
+fn bridge() -> &'static Bridge {
+    &BRIDGES[fork::generation().min(BRIDGES.len() - 1)]
+}
+
+/// What the crate `log` knows.
+struct Entrance;
+
+impl Log for Entrance {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::max_level()
     }
@@ -62,13 +78,14 @@ impl Log for Bridge {
             logger: logger_name(record.target()),
             text: record.args().to_string(),
         };
-        let mut lines = self.lines.lock();
+        let bridge = bridge();
+        let mut lines = bridge.lines.lock();
         if lines.waiting.len() < MOST {
             lines.waiting.push_back(line);
         } else {
             lines.lost += 1;
         }
-        self.more.notify_one();
+        bridge.more.notify_one();
     }
 
     fn flush(&self) {}
@@ -88,9 +105,9 @@ fn logger_name(target: &str) -> String {
 pub fn start(py: Python<'_>) -> PyResult<()> {
     static INSTALLED: Once = Once::new();
     // Fails only if this copy of `log` has a logger already, and then lines go there.
-    INSTALLED.call_once(|| drop(log::set_logger(&BRIDGE)));
+    INSTALLED.call_once(|| drop(log::set_logger(&Entrance)));
     log::set_max_level(wanted_level(py)?);
-    if std::mem::replace(&mut BRIDGE.lines.lock().running, true) {
+    if std::mem::replace(&mut bridge().lines.lock().running, true) {
         return Ok(());
     }
     let arguments = [
@@ -112,8 +129,8 @@ pub fn start(py: Python<'_>) -> PyResult<()> {
 /// Hands over what waits, then nothing more.
 pub fn stop(py: Python<'_>) {
     log::set_max_level(LevelFilter::Off);
-    BRIDGE.lines.lock().stopping = true;
-    BRIDGE.more.notify_all();
+    bridge().lines.lock().stopping = true;
+    bridge().more.notify_all();
     hand_over(py);
 }
 
@@ -147,15 +164,16 @@ struct Pump;
 #[pymethods]
 impl Pump {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        while !BRIDGE.lines.lock().stopping {
+        while !bridge().lines.lock().stopping {
             detached(py, || {
-                let mut lines = BRIDGE.lines.lock();
+                let bridge = bridge();
+                let mut lines = bridge.lines.lock();
                 if lines.waiting.is_empty() && !lines.stopping {
-                    BRIDGE.more.wait_for(&mut lines, LOOK);
+                    bridge.more.wait_for(&mut lines, LOOK);
                 }
             });
             hand_over(py);
-            if !BRIDGE.lines.lock().stopping {
+            if !bridge().lines.lock().stopping {
                 log::set_max_level(wanted_level(py)?);
             }
         }
@@ -165,7 +183,7 @@ impl Pump {
 
 fn hand_over(py: Python<'_>) {
     let (waiting, lost) = {
-        let mut lines = BRIDGE.lines.lock();
+        let mut lines = bridge().lines.lock();
         let lost = std::mem::take(&mut lines.lost);
         (std::mem::take(&mut lines.waiting), lost)
     };

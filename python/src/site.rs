@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::callbacks;
 use crate::error::{
-    ArgumentError, ClosedError, IsisTimeoutError, NotMemberError, entry, exception,
+    ArgumentError, ClosedError, ForkedError, IsisTimeoutError, NotMemberError, entry, exception,
 };
 use crate::event::SiteView;
 use crate::fork::Origin;
@@ -321,11 +321,13 @@ impl Site {
     }
 }
 
-/// At the end of a `with` block: what has ended or left already, or goes on ending, is no error.
+/// At the end of a `with` block: what has ended or left already, goes on ending, or is the parent's
+/// is no error.
 pub fn quietly(py: Python<'_>, result: PyResult<()>) -> PyResult<()> {
     result.or_else(|error| {
         let expected = error.is_instance_of::<ClosedError>(py)
             || error.is_instance_of::<NotMemberError>(py)
+            || error.is_instance_of::<ForkedError>(py)
             || error.is_instance_of::<IsisTimeoutError>(py);
         if expected { Ok(()) } else { Err(error) }
     })
@@ -339,7 +341,7 @@ pub fn at_exit(py: Python<'_>) -> PyResult<()> {
         let open = std::mem::take(&mut *OPEN.lock());
         for handle in open.iter().filter_map(Weak::upgrade) {
             if handle.origin.check().is_err() {
-                return Ok(()); // a forked child: nothing here is its own
+                continue; // this is a forked child, and the site is its parent's
             }
             // It has stopped even if the others could not be told in time.
             py.detach(|| drop(handle.site.close(Some(AT_EXIT))));

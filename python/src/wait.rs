@@ -34,6 +34,12 @@ pub fn detached<R: Send>(py: Python<'_>, body: impl FnOnce() -> R + Send) -> R {
     py.detach(body)
 }
 
+/// In a forked child, which has this thread only. The lock is taken with the interpreter's lock held,
+/// as everywhere but at the end, so that no other thread can have had it.
+pub fn none_detached() {
+    *DETACHED.lock() = 0;
+}
+
 /// Waits until no thread is in [`detached`]: when the interpreter ends, one that came back later
 /// would find it gone.
 pub fn until_attached(py: Python<'_>, patience: Duration) {
@@ -101,11 +107,12 @@ impl Timeout {
         py: Python<'_>,
         mut step: impl FnMut(Duration) -> Result<R, Error> + Send,
     ) -> PyResult<R> {
+        // First of all, so that it does not depend on what happens to wait already.
+        may_block(self).map_err(exception)?;
         match step(Duration::ZERO) {
             Err(Error::TimedOut) if self != Timeout::ZERO => {}
             other => return other.map_err(exception),
         }
-        may_block(self).map_err(exception)?;
         let deadline = self.0.and_then(|t| Instant::now().checked_add(t));
         loop {
             let left = deadline.map_or(SLICE, |d| d.saturating_duration_since(Instant::now()));

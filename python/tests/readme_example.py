@@ -73,7 +73,8 @@ def main() -> None:
         program.write_text(code(Path(sys.argv[1])), encoding="utf-8")
         printed = run(program)
     print("\n".join(printed))
-    assert orders(printed[0]), "no orders"
+    assert len(orders(printed[0])) == MEMBERS, "orders are missing"
+    assert all(orders(each) == orders(printed[0]) for each in printed), "not one order"
     print("the README's example ran")
 
 
