@@ -104,6 +104,9 @@ pub(super) struct Host {
     paused_until: Time,
 }
 
+/// Of one lane: each message's place in the order of sending, and its bytes.
+type Pending = VecDeque<(u64, usize)>;
+
 pub(super) struct Network {
     pub(super) now: Time,
     pub(super) hosts: Vec<Host>,
@@ -112,8 +115,8 @@ pub(super) struct Network {
     ends: BTreeMap<Connection, End>,
     counter: u64,
     random: u64,
-    /// Sent and not yet delivered, by sender, receiver and lane: place in the sender's order, bytes.
-    pending: BTreeMap<(Site, Site), [VecDeque<(u64, usize)>; 3]>,
+    /// Sent and not yet delivered, by sender and receiver.
+    pending: BTreeMap<(Site, Site), [Pending; 3]>,
     sent: u64,
 }
 
