@@ -119,7 +119,8 @@ impl Broadcast {
     }
 
     fn leave_bcast(&mut self, process: u32, send: Send) {
-        let Some((to, sites)) = self.resolve(process, &send.address) else {
+        let destinations = self.resolve(process, &send.address);
+        let Some((to, sites)) = destinations.filter(|(_, sites)| !sites.is_empty()) else {
             self.abandon(process, send.id);
             return;
         };
@@ -201,9 +202,12 @@ impl Broadcast {
         }
     }
 
-    /// A broadcast to a group that its sender was removed from while it was held: nobody gets it.
+    /// A broadcast to nobody: to a group that its sender was removed from while it was held, or to
+    /// processes of failed sites.
     fn abandon(&mut self, process: u32, id: MessageId) {
-        if let Some(p) = self.processes.get_mut(&process) {
+        if let Some(p) = self.processes.get_mut(&process)
+            && id.class == Class::Bcast
+        {
             p.sent.unsafe_bcasts.remove(&id.seq);
         }
         self.window_leaves(process, id, SiteSet::default());

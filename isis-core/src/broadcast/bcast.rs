@@ -321,7 +321,7 @@ impl Broadcast {
             };
             self.deliver(process, Event::Message(message), Vec::new());
         }
-        if id.sender == self.processes[&process].id {
+        if id.sender.site == self.me && id.sender.index == process {
             self.placed_at_sender(id);
         }
     }

@@ -208,6 +208,21 @@ impl Broadcast {
         });
     }
 
+    /// A process has ended: what was still to be placed at it counts as placed and taken.
+    pub fn remove_process(&mut self, process: u32) {
+        let bcasts: Vec<MessageId> = self
+            .bcasts
+            .iter()
+            .filter(|(_, e)| e.queued.contains(&process))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in bcasts {
+            self.place_bcast(process, id);
+        }
+        self.place_all_obcasts(process);
+        self.processes.remove(&process);
+    }
+
     /// Something to send to an endpoint that is not an event.
     fn tell(&mut self, process: u32, item: ToEndpoint) {
         if process != SITE_PROCESS {

@@ -16,7 +16,7 @@ use super::process::{Flush, InFlight, Process};
 use super::runs::{NumberRun, SeqRun};
 use super::{Broadcast, SITE_PROCESS};
 use crate::delivery::{Event, Outcome};
-use crate::ids::{Class, MessageId, ProcessId};
+use crate::ids::{Class, MessageId, ProcessId, Site};
 use crate::machine::Lane;
 use crate::machine::broadcast::{Status, ToEndpoint};
 use crate::time::Time;
@@ -657,22 +657,16 @@ impl Broadcast {
     // ---- the end of an era ----
 
     /// Everything of the era is placed everywhere: forgets it, and goes on with the sites of `next`.
-    pub fn begin_era(&mut self, next: super::Era) {
-        let senders: BTreeSet<ProcessId> = self.store.keys().map(|id| id.sender).collect();
-        let last = |s: ProcessId| {
-            let id = |seq| MessageId {
-                sender: s,
-                class: Class::Obcast,
-                seq,
-            };
-            self.store
-                .range(id(0)..id(u64::MAX))
-                .next_back()
-                .map_or(0, |(id, _)| id.seq)
-        };
-        let settled: Vec<(ProcessId, u64)> = senders.iter().map(|s| (*s, last(*s) + 1)).collect();
+    /// The `new` ones took no part in any era before, even if one was begun with them.
+    pub fn begin_era(&mut self, next: super::Era, new: &[Site]) {
+        let stored = self.store.keys().map(|id| id.sender);
+        let senders: BTreeSet<ProcessId> = stored.chain(self.floors.keys().copied()).collect();
         let indices: Vec<u32> = self.processes.keys().copied().collect();
-        for (sender, below) in settled {
+        for sender in senders {
+            let below = match next.rank(sender.site) {
+                Some(_) => self.seen_of(sender),
+                None => u64::MAX,
+            };
             for process in &indices {
                 self.tell(*process, ToEndpoint::Settled { sender, below });
             }
@@ -692,11 +686,23 @@ impl Broadcast {
         self.outbox.values_mut().for_each(Outbox::next_era);
         let previous = self.era.replace(next);
         for process in indices {
-            self.begin_era_of(process, previous.as_ref());
+            self.begin_era_of(process, previous.as_ref(), new);
         }
     }
 
-    fn begin_era_of(&mut self, process: u32, previous: Option<&super::Era>) {
+    /// One past the last OBCAST of a sender that is or was in the store.
+    fn seen_of(&self, sender: ProcessId) -> u64 {
+        let id = |seq| MessageId {
+            sender,
+            class: Class::Obcast,
+            seq,
+        };
+        let last = self.store.range(id(0)..id(u64::MAX)).next_back();
+        let floor = self.floors.get(&sender).map_or(0, |f| f.placed);
+        last.map_or(floor, |(id, _)| floor.max(id.seq + 1))
+    }
+
+    fn begin_era_of(&mut self, process: u32, previous: Option<&super::Era>, new: &[Site]) {
         let era = self.era.as_ref().expect("just begun");
         let Some(p) = self.processes.get_mut(&process) else {
             return;
@@ -732,7 +738,9 @@ impl Broadcast {
             .collect();
         for flight in out.window.values_mut() {
             if let (Some(untaken), Some(previous)) = (&mut flight.untaken, previous) {
-                let now = previous.translate(*untaken, era);
+                let now = previous
+                    .translate(*untaken, era)
+                    .minus(era.set(new.iter().copied()));
                 let failed = untaken
                     .ranks()
                     .map(|r| previous.sites[r])

@@ -71,6 +71,8 @@ pub struct Endpoint {
     reported: u64,
     past: Past,
     groups: BTreeSet<GroupId>,
+    /// Groups that it has asked to leave and is still in.
+    leaving: BTreeSet<GroupId>,
     /// Accepted broadcasts that some destination has not taken yet (R29).
     in_flight: (usize, usize),
     refused: bool,
@@ -103,6 +105,7 @@ impl Endpoint {
             reported: 0,
             past: Past::default(),
             groups: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             in_flight: (0, 0),
             refused: false,
             seqs: [0; 3],
@@ -146,10 +149,13 @@ impl Endpoint {
                 return;
             }
             Event::View(view) if view.members.contains(&self.id) => {
-                self.groups.insert(view.group);
+                if !self.leaving.contains(&view.group) {
+                    self.groups.insert(view.group);
+                }
             }
             Event::View(view) => {
                 self.groups.remove(&view.group);
+                self.leaving.remove(&view.group);
             }
             Event::Closed | Event::Excluded(_) => self.closed = true,
             _ => {}
@@ -376,6 +382,7 @@ impl Endpoint {
     pub fn leave(&mut self, group: GroupId) -> Result<(u64, Call), Error> {
         self.check_member(group)?;
         self.groups.remove(&group);
+        self.leaving.insert(group);
         let token = self.token();
         Ok((token, Call::Leave { group, token }))
     }

@@ -113,8 +113,8 @@ impl Machine {
     fn settle(&mut self) {
         loop {
             self.act_on_upcalls();
-            self.advance_requests();
-            if self.broadcast.upcalls.is_empty() {
+            let moved = self.advance_requests();
+            if !moved && self.broadcast.upcalls.is_empty() {
                 break;
             }
         }

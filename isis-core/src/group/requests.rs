@@ -150,21 +150,27 @@ impl Machine {
         self.requests.close(process, token, upto);
     }
 
-    /// Goes on with every open request as far as it can go now.
-    pub(super) fn advance_requests(&mut self) {
+    /// Goes on with every open request as far as it can go now; says whether one got anywhere.
+    pub(super) fn advance_requests(&mut self) -> bool {
         if self.broadcast.frozen {
-            return;
+            return false;
         }
+        let mut moved = false;
         let open: Vec<u64> = self.requests.open.keys().copied().collect();
         for key in open {
             // The request before may have changed the group that this one is about.
             self.act_on_upcalls();
-            if let Some(mut request) = self.requests.open.remove(&key)
-                && !self.advance(&mut request)
-            {
+            let Some(mut request) = self.requests.open.remove(&key) else {
+                continue;
+            };
+            let asked = request.asked;
+            let over = self.advance(&mut request);
+            moved |= over || request.asked != asked;
+            if !over {
                 self.requests.open.insert(key, request);
             }
         }
+        moved
     }
 
     /// Says whether the request is over.
@@ -198,16 +204,16 @@ impl Machine {
                 if !self.broadcast.is_gbcast_open(*id) {
                     return true;
                 }
-                let asked = matches!(request.asked, Some(Asked::Coordinator(_)));
-                if asked || !self.broadcast.are_settled(process, after) {
-                    return false;
-                }
                 if !self.broadcast.processes[&process]
                     .groups
                     .contains_key(group)
                 {
                     self.broadcast.abandon_gbcast(*id);
                     return true;
+                }
+                let asked = matches!(request.asked, Some(Asked::Coordinator(_)));
+                if asked || !self.broadcast.are_settled(process, after) {
+                    return false;
                 }
                 let action = Action::Application {
                     id: *id,
@@ -297,15 +303,13 @@ impl Machine {
             self.ask_removal(process, group, LeaveReason::ProcessFailed, asked);
             return false;
         }
-        if let Some(p) = self.broadcast.processes.get_mut(&process) {
-            p.deaf = false;
-        }
+        // The others must hear its last floors, or they keep its broadcasts for ever.
         if !self.broadcast.processes[&process].sent.is_finished() {
             return false;
         }
         self.complete(process, token, Ok(Outcome::Closed));
         self.broadcast.deliver(process, Event::Closed, Vec::new());
-        self.broadcast.processes.remove(&process);
+        self.broadcast.remove_process(process);
         true
     }
 

@@ -171,9 +171,10 @@ impl Broadcast {
             return;
         };
         part.committed = true;
-        self.answer(run, Gbcast::Committed { run });
+        // The new view is known before the coordinator, which may be here, goes on.
         self.adopt_committed(&record);
         self.commits_may_place();
+        self.answer(run, Gbcast::Committed { run });
     }
 
     /// A commit record is in force: its view is the group's latest.
