@@ -107,6 +107,7 @@ fn finish(cast: &Cast, text: &Text, run: &Played) -> bool {
     if verdict.good() {
         cast.clean_up();
     } else {
+        show::views(cast, &run.records);
         eprintln!("the members' files are in {}", cast.folder().display());
     }
     verdict.good()

@@ -111,3 +111,22 @@ pub fn table(cast: &Cast, records: &[Record]) {
         );
     }
 }
+
+/// Every member's views, for a run that did not end well.
+pub fn views(cast: &Cast, records: &[Record]) {
+    for (place, record) in records.iter().enumerate() {
+        eprintln!("site {} ({}):", record.site, cast.program(place));
+        for (kind, views) in [
+            ("site view", &record.site_views),
+            ("group view", &record.views),
+        ] {
+            for (number, view) in views {
+                eprintln!(
+                    "    {kind} {number}: {} at {}",
+                    view.members.join(" "),
+                    view.at
+                );
+            }
+        }
+    }
+}
