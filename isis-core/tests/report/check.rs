@@ -44,8 +44,10 @@ impl Cluster {
         for (i, (p, a)) in logs.iter().enumerate() {
             for (q, b) in &logs[i + 1..] {
                 same_order(**p, a, **q, b);
-                let alive = |p| self.endpoints.contains_key(p);
-                if alive(p) && alive(q) {
+                let lives = |p, log: &[Event]| {
+                    self.endpoints.contains_key(p) && !log.contains(&Event::Closed)
+                };
+                if lives(p, a) && lives(q, b) {
                     same_messages(**p, a, **q, b);
                 }
             }
@@ -175,10 +177,11 @@ fn name(item: &Item) -> String {
 
 /// S2 and R1: two survivors that were in a view together delivered the same of what was sent to it.
 fn same_messages(p: ProcessId, a: &[Event], q: ProcessId, b: &[Event]) {
-    let of = |log: &[Event]| -> BTreeMap<(GroupId, u64), BTreeSet<MessageId>> {
+    let of = |me: ProcessId, log: &[Event]| -> BTreeMap<(GroupId, u64), BTreeSet<MessageId>> {
         let mut sets: BTreeMap<_, BTreeSet<MessageId>> = BTreeMap::new();
         for event in log {
             match event {
+                Event::View(v) if !v.members.contains(&me) => {}
                 Event::View(v) => drop(sets.entry((v.group, v.number)).or_default()),
                 Event::Message(m) => {
                     if let Some(view) = m.group {
@@ -190,8 +193,8 @@ fn same_messages(p: ProcessId, a: &[Event], q: ProcessId, b: &[Event]) {
         }
         sets
     };
-    let other = of(b);
-    for (view, ids) in of(a) {
+    let other = of(q, b);
+    for (view, ids) in of(p, a) {
         if let Some(others) = other.get(&view) {
             assert_eq!(&ids, others, "{p} and {q} in view {} of {}", view.1, view.0);
         }

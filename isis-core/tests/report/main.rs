@@ -9,7 +9,14 @@
 mod calls;
 mod check;
 mod cluster;
+mod list;
 mod review_bcast;
 mod review_cut;
 mod review_gbcast;
 mod review_obcast;
+mod s2_model;
+mod s3_groups;
+mod s3_primitives;
+mod s4_protocols;
+mod traces;
+mod view;

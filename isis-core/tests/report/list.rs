@@ -1,0 +1,92 @@
+//! `PROMISES.md` against the tests: every promise has one test, every test stands for one promise.
+//! A test of another file is named with its path within the crate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&full).unwrap_or_else(|e| panic!("{}: {e}", full.display()))
+}
+
+/// The names of the functions marked as tests.
+fn tests_in(text: &str) -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        if line == "#[test]" {
+            let declaration = lines.find(|l| l.starts_with("fn ")).unwrap_or_default();
+            let name = declaration.trim_start_matches("fn ").split('(').next();
+            tests.insert(name.unwrap_or_default().to_owned());
+        }
+    }
+    tests
+}
+
+/// The tests of this target, but for those of this file.
+fn own_tests() -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report");
+    let files = fs::read_dir(folder).expect("the folder of these tests");
+    let names = files.map(|f| f.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.ends_with(".rs") && name != "list.rs")
+        .flat_map(|name| tests_in(&read(&format!("tests/report/{name}"))))
+        .collect()
+}
+
+/// The rows of the list's tables: id and test.
+fn rows() -> Vec<(String, String)> {
+    let list = read("tests/report/PROMISES.md");
+    let rows = list.lines().filter(|l| l.starts_with("| ")).map(|l| {
+        let cells: Vec<&str> = l.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 3, "three cells: {l}");
+        (cells[0].to_owned(), cells[2].trim_matches('`').to_owned())
+    });
+    rows.filter(|(id, _)| id != "id").collect()
+}
+
+#[test]
+fn the_list_and_the_tests_correspond() {
+    let mut listed: BTreeMap<String, String> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for (id, test) in rows() {
+        assert!(ids.insert(id.clone()), "{id} is listed twice");
+        let other = listed.insert(test.clone(), id.clone());
+        assert_eq!(other, None, "{test} stands for two promises, one is {id}");
+    }
+    let own = own_tests();
+    for (test, id) in &listed {
+        let exists = match test.split_once("::") {
+            Some((file, name)) => tests_in(&read(file)).contains(name),
+            None => own.contains(test),
+        };
+        assert!(exists, "{id} has no test: {test}");
+    }
+    let unlisted: Vec<_> = own.iter().filter(|t| !listed.contains_key(*t)).collect();
+    assert!(unlisted.is_empty(), "not in PROMISES.md: {unlisted:?}");
+}
+
+/// The scenarios that this list must not lose.
+#[test]
+fn every_scenario_is_named() {
+    let names = rows().into_iter().map(|(_, test)| test);
+    let names: Vec<String> = names
+        .map(|t| t.rsplit("::").next().unwrap().into())
+        .collect();
+    let number = |name: &str, kind: &str| -> Option<u32> {
+        let digits = name.strip_prefix(kind)?.split('_').next()?;
+        digits.trim_end_matches(char::is_alphabetic).parse().ok()
+    };
+    let missing = |kind: &str, wanted: &mut dyn Iterator<Item = u32>| -> Vec<u32> {
+        let named = |n: &u32| names.iter().any(|t| number(t, kind) == Some(*n));
+        wanted.filter(|n| !named(n)).collect()
+    };
+    let mut review = (1..=10)
+        .chain([12])
+        .chain(14..=22)
+        .chain(44..=47)
+        .chain(49..=55);
+    assert_eq!(missing("review_", &mut review), []);
+    assert_eq!(missing("trace_", &mut (1..=9)), []);
+}

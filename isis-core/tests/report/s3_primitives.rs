@@ -1,0 +1,224 @@
+//! §3 to §3.2: atomicity, BCAST and OBCAST.
+
+use isis_core::delivery::{Event, Olabel, Olabel::Causal};
+
+use crate::calls::{list, stream};
+use crate::cluster::{Cluster, at, p, site};
+
+#[test]
+fn s3_a_broadcast_that_one_survivor_has_reaches_all() {
+    for holder in 1..4 {
+        let mut c = Cluster::running(4);
+        let all = [p(1), p(2), p(3)];
+        c.bcast(p(0), list(&all), "L", "b");
+        c.obcast(p(0), list(&all), Causal, "o");
+        c.pass(0, holder, "bcast b");
+        c.pass(0, holder, "obcast o");
+        c.fail(&[0]);
+        c.settle();
+        for survivor in 1..4 {
+            assert!(c.has(p(survivor), "b:b") && c.has(p(survivor), "o:o"));
+        }
+    }
+}
+
+#[test]
+fn s3_a_broadcast_that_no_survivor_has_reaches_nobody() {
+    let mut c = Cluster::running(3);
+    c.bcast(p(0), list(&[p(0), p(1), p(2)]), "L", "b");
+    c.obcast(p(0), list(&[p(0), p(1), p(2)]), Causal, "o");
+    c.fail(&[0]);
+    c.settle();
+    assert!(c.messages(p(1)).is_empty() && c.messages(p(2)).is_empty());
+}
+
+/// Footnote 2.
+#[test]
+fn s3_indirect_observation_counts_as_reception() {
+    let mut c = Cluster::running(4);
+    c.obcast(p(0), list(&[p(1), p(2)]), Causal, "m");
+    c.pass(0, 1, "obcast m");
+    c.take(p(1));
+    c.obcast(p(1), list(&[p(3)]), Causal, "seen m");
+    c.pass(1, 3, "obcast seen m");
+    c.fail(&[0, 1]);
+    c.settle();
+    assert!(c.has(p(3), "o:seen m"));
+    assert!(c.has(p(2), "o:m"));
+}
+
+#[test]
+fn s3_ids_are_unique_and_the_same_everywhere() {
+    let mut c = Cluster::running(2);
+    let to = || list(&[p(0), p(1)]);
+    let ids = [
+        c.bcast(p(0), to(), "L", "1"),
+        c.bcast(p(1), to(), "L", "2"),
+        c.obcast(p(0), to(), Causal, "3"),
+        c.bcast(p(0), to(), "L", "4"),
+    ];
+    c.settle();
+    for process in [p(0), p(1)] {
+        let seen = c.taken[&process].iter().filter_map(|e| match e {
+            Event::Message(m) => Some(m.id),
+            _ => None,
+        });
+        let mut seen: Vec<_> = seen.collect();
+        seen.sort();
+        let mut sent = ids.to_vec();
+        sent.sort();
+        assert_eq!(seen, sent);
+    }
+}
+
+#[test]
+fn s3_1_a_bcast_goes_to_exactly_its_destinations() {
+    let mut c = Cluster::running(3);
+    let second = c.open(site(1), 2);
+    let third = c.open(site(1), 3);
+    c.bcast(p(0), list(&[second, p(2)]), "L", "b");
+    c.settle();
+    for process in [second, p(2)] {
+        assert_eq!(c.messages(process), ["b:b"]);
+    }
+    for process in [p(0), p(1), third] {
+        assert!(c.messages(process).is_empty());
+    }
+}
+
+#[test]
+fn s3_1_bcasts_of_one_label_come_in_one_order_at_common_destinations() {
+    let mut c = Cluster::running(4);
+    c.raise_clock(p(2), 7);
+    c.hold(0, 3, "");
+    c.hold(1, 2, "");
+    for i in 0..5 {
+        c.bcast(p(0), list(&[p(1), p(2), p(3)]), "queue", &format!("0.{i}"));
+        c.bcast(p(1), list(&[p(2), p(3)]), "queue", &format!("1.{i}"));
+        c.bcast(p(3), list(&[p(3), p(2), p(0)]), "queue", &format!("3.{i}"));
+        c.run();
+    }
+    c.settle();
+    assert_eq!(c.messages(p(2)), c.messages(p(3)));
+    assert_eq!(c.messages(p(2)).len(), 15);
+}
+
+/// Rule A.
+#[test]
+fn s3_2_obcasts_of_one_sender_come_in_the_order_of_their_olabels() {
+    let mut c = Cluster::running(3);
+    for text in ["set to zero", "increment"] {
+        c.obcast(p(0), list(&[p(1), p(2)]), stream("x"), text);
+    }
+    c.settle();
+    for copy in [1, 2] {
+        assert_eq!(c.messages(p(copy)), ["o:set to zero", "o:increment"]);
+    }
+}
+
+/// Rule B, and the transitive closure: through processes that are no common destination.
+#[test]
+fn s3_2_precedes_is_transitive_over_deliveries() {
+    let mut c = Cluster::running(4);
+    c.hold(0, 3, "");
+    c.obcast(p(0), list(&[p(1), p(3)]), stream("x"), "first");
+    c.run();
+    c.obcast(p(1), list(&[p(2)]), stream("x"), "second");
+    c.run();
+    c.obcast(p(2), list(&[p(3)]), stream("x"), "third");
+    c.run();
+    c.settle();
+    assert_eq!(c.messages(p(3)), ["o:first", "o:third"]);
+}
+
+#[test]
+fn s3_2_an_event_that_was_not_taken_precedes_nothing() {
+    let mut c = Cluster::running(3);
+    c.slow.insert(p(1));
+    c.hold(0, 2, "");
+    c.obcast(p(0), list(&[p(1), p(2)]), stream("x"), "first");
+    c.run();
+    c.obcast(p(1), list(&[p(2)]), stream("x"), "unaware");
+    c.run();
+    assert_eq!(c.messages(p(2)), ["o:unaware"]);
+    c.take(p(1));
+    c.slow.clear();
+    c.settle();
+}
+
+/// The update of y does not wait for that of x.
+#[test]
+fn s3_2_unrelated_obcasts_do_not_wait_for_each_other() {
+    for (first, second) in [(stream("x"), stream("y")), (Causal, Olabel::Unordered)] {
+        let mut c = Cluster::running(3);
+        c.hold(2, 1, "");
+        c.obcast(p(2), list(&[p(0), p(1)]), first, "x");
+        c.run();
+        assert!(c.has(p(0), "o:x"));
+        c.obcast(p(0), list(&[p(1)]), second, "y");
+        c.run();
+        assert_eq!(c.messages(p(1)), ["o:y"]);
+        c.settle();
+    }
+}
+
+/// The wine bottles: replies make two processes' broadcasts causally related.
+#[test]
+fn s3_2_replies_order_the_broadcasts_of_two_processes() {
+    let mut c = Cluster::running(4);
+    let (q, taps) = (p(1), [p(2), p(3)]);
+    c.obcast(p(0), list(&taps), Causal, "place the bottles");
+    c.hold(0, 3, "");
+    c.run();
+    c.obcast(taps[0], list(&[q]), Causal, "placed");
+    c.run();
+    c.obcast(q, list(&taps), Causal, "open the taps");
+    c.run();
+    c.settle();
+    for tap in taps {
+        assert_eq!(c.messages(tap), ["o:place the bottles", "o:open the taps"]);
+    }
+}
+
+#[test]
+fn s3_3_a_process_is_a_group_of_its_own() {
+    let mut c = Cluster::running(1);
+    let second = c.open(site(0), 2);
+    c.bcast(second, list(&[second]), "L", "to myself");
+    c.settle();
+    assert_eq!(c.messages(at(0, 2)), ["b:to myself"]);
+}
+
+#[test]
+fn s3_3_members_have_one_sequence_of_numbered_views() {
+    let mut c = Cluster::running(3);
+    for n in 0..3 {
+        c.join(p(n), "g");
+        c.run();
+    }
+    let Some(Event::View(view)) = c.taken[&p(0)].iter().find(|e| matches!(e, Event::View(_)))
+    else {
+        panic!("the founder has a view");
+    };
+    c.leave(p(1), view.group);
+    c.settle();
+    let views = |n| {
+        let mut log = c.log(p(n));
+        log.retain(|w| w.contains('#'));
+        log
+    };
+    let all = ["g#1[0]", "g#2[0 1]", "g#3[0 1 2]", "g#4[0 2]"];
+    assert_eq!(views(0), all);
+    assert_eq!(views(1), all[1..]);
+    assert_eq!(views(2), all[2..]);
+}
+
+#[test]
+fn s3_3_simultaneous_joins_of_a_name_make_one_group() {
+    let mut c = Cluster::running(3);
+    (0..3).for_each(|n| c.join(p(n), "g"));
+    c.settle();
+    let last: Vec<String> = (0..3).map(|n| c.last_view(p(n))).collect();
+    assert!(last.iter().all(|v| v.matches(' ').count() == 2), "{last:?}");
+    assert!(last.windows(2).all(|w| w[0] == w[1]));
+}
