@@ -6,6 +6,9 @@
 //! random delay may be told at any moment that it is over. The transport withholds at once.
 //! Machines are deterministic, so each (machine, input) is run once and its outcome remembered.
 
+#[path = "checks.rs"]
+mod checks;
+
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -73,7 +76,7 @@ struct Outcome {
 }
 
 #[derive(Clone)]
-pub struct State {
+struct State {
     machines: Vec<Rc<Machine>>,
     sent: Rc<BTreeSet<u32>>,
     history: Rc<BTreeMap<(Epoch, ViewNumber), SiteView>>,
@@ -83,7 +86,8 @@ pub struct State {
 }
 
 struct Path {
-    action: String,
+    at: Site,
+    action: Action,
     before: Option<Rc<Path>>,
 }
 
@@ -119,6 +123,14 @@ pub enum Status {
     Dropped,
 }
 
+/// Where an exploration begins: sites that hear each other and have said nothing yet, or the same in
+/// their first view with nothing in flight.
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    Outside(u32),
+    Formed(u32),
+}
+
 pub struct Explorer {
     status: Status,
     pub happened: BTreeMap<Happening, usize>,
@@ -140,8 +152,7 @@ impl Explorer {
         }
     }
 
-    /// Sites 0..n that hear each other and have said nothing yet.
-    pub fn outside(&mut self, n: u32) -> State {
+    fn outside(&mut self, n: u32) -> State {
         let sites: Vec<Site> = (0..n).map(|id| site(id, 1)).collect();
         let mut state = State {
             machines: sites.iter().map(|s| newborn(*s, n)).collect(),
@@ -157,8 +168,7 @@ impl Explorer {
         state
     }
 
-    /// The same in their first view, with nothing in flight.
-    pub fn formed(&mut self, n: u32) -> State {
+    fn formed(&mut self, n: u32) -> State {
         let mut state = self.outside(n);
         let mut arrived = BTreeSet::new();
         while let Some(next) = state.sent.iter().copied().find(|m| !arrived.contains(m)) {
@@ -179,8 +189,12 @@ impl Explorer {
     }
 
     /// Visits every state that can follow, shortest paths first, until `limit` is over.
-    pub fn explore(&mut self, mut initial: State, budget: Budget, limit: Duration) -> Report {
+    pub fn explore(&mut self, start: Start, budget: Budget, limit: Duration) -> Report {
         let end = Instant::now() + limit;
+        let mut initial = match start {
+            Start::Outside(n) => self.outside(n),
+            Start::Formed(n) => self.formed(n),
+        };
         initial.budget = budget;
         let mut seen = HashSet::from([initial.digest()]);
         let mut queue = VecDeque::from([initial]);
@@ -212,7 +226,10 @@ impl Explorer {
         let mut next = Vec::new();
         for message in state.sent.iter() {
             if let Some(at) = self.receiver(state, *message) {
-                next.push(self.act(state, at, Action::Arrive(*message))?);
+                let action = Action::Arrive(*message);
+                if !self.is_idle(state, at, &action) {
+                    next.push(self.act(state, at, action)?);
+                }
             }
         }
         for at in 0..state.machines.len() {
@@ -269,20 +286,13 @@ impl Explorer {
 
     /// One input to one machine, and the checks on what it did.
     fn act(&mut self, state: &State, at: usize, action: Action) -> Checked<State> {
+        let outcome = self.outcome_of(&state.machines[at], &action);
         let machine = &state.machines[at];
-        let key = (machine.digest, action.clone());
-        let outcome = match self.outcomes.get(&key) {
-            Some(outcome) => outcome.clone(),
-            None => {
-                let outcome = Rc::new(self.run(machine, &action));
-                self.outcomes.insert(key, outcome.clone());
-                outcome
-            }
-        };
         let mut after = state.clone();
         after.depth += 1;
         after.path = Some(Rc::new(Path {
-            action: self.tell(machine.site, &action),
+            at: machine.site,
+            action,
             before: state.path.clone(),
         }));
         after.machines[at] = outcome.machine.clone();
@@ -295,10 +305,27 @@ impl Explorer {
         let mut own = machine.views.current();
         for view in &outcome.installed {
             self.check(&mut after, machine.site, own, view)
-                .map_err(|e| after.explain(&e))?;
+                .map_err(|violation| self.explain(&after, violation))?;
             own = Some(view);
         }
         Ok(after)
+    }
+
+    /// A late copy that changes nothing.
+    fn is_idle(&mut self, state: &State, at: usize, action: &Action) -> bool {
+        let outcome = self.outcome_of(&state.machines[at], action);
+        outcome.machine.digest == state.machines[at].digest
+            && outcome.sent.iter().all(|m| state.sent.contains(m))
+    }
+
+    fn outcome_of(&mut self, machine: &Machine, action: &Action) -> Rc<Outcome> {
+        let key = (machine.digest, action.clone());
+        if let Some(outcome) = self.outcomes.get(&key) {
+            return outcome.clone();
+        }
+        let outcome = Rc::new(self.run(machine, action));
+        self.outcomes.insert(key, outcome.clone());
+        outcome
     }
 
     fn run(&mut self, machine: &Machine, action: &Action) -> Outcome {
@@ -393,88 +420,12 @@ impl Explorer {
             self.messages.len() as u32 - 1
         })
     }
-
-    /// M1, M2, M4, M5, M6, M8, and R2's single epoch.
-    fn check(
-        &self,
-        after: &mut State,
-        site: Site,
-        own: Option<&SiteView>,
-        view: &SiteView,
-    ) -> Checked<()> {
-        let expect = |holds: bool, what: &str| match holds {
-            true => Ok(()),
-            false => Err(format!("{what}: {site} installs {view}")),
-        };
-        expect(view.contains(site), "M1 self inclusion")?;
-        expect(
-            own.is_none_or(|v| v.number.0 + 1 == view.number.0),
-            "M2, M5 no gaps",
-        )?;
-        expect(
-            own.is_some() || view.joined.contains(&site),
-            "M5 from the join",
-        )?;
-        let key = (view.epoch, view.number);
-        if let Some(known) = after.history.get(&key) {
-            return expect(known == view, "M4 two views of one number");
-        }
-        let first_epoch = after.history.keys().next().map(|(epoch, _)| *epoch);
-        let other_epoch = first_epoch.is_some_and(|epoch| epoch != view.epoch);
-        expect(!other_epoch, "R2 two epochs")?;
-        if view.number.0 > 0 {
-            let previous = (view.epoch, ViewNumber(view.number.0 - 1));
-            let Some(previous) = after.history.get(&previous) else {
-                return expect(false, "M5 no gaps in the sequence");
-            };
-            let kept: Vec<Site> = previous.sites().filter(|s| view.contains(*s)).collect();
-            let aged: Vec<Site> = kept.iter().chain(&view.joined).copied().collect();
-            expect(aged == view.sites().collect::<Vec<_>>(), "M8 age order")?;
-            expect(self.had_quorum(after, previous, view, site), "M6 quorum")?;
-        }
-        Rc::make_mut(&mut after.history).insert(key, view.clone());
-        Ok(())
-    }
-
-    /// Whether a quorum of `previous` has accepted `view`, which `first` is the first to install.
-    fn had_quorum(&self, state: &State, previous: &SiteView, view: &SiteView, first: Site) -> bool {
-        let proposed = [format!("propose {view} at"), format!("accept {view} at")];
-        let sent = state.sent.iter().map(|m| &self.messages[*m as usize]);
-        let votes = sent.filter(|(_, words)| proposed.iter().any(|p| words.starts_with(p)));
-        let mut voters: BTreeSet<Site> = votes.map(|(sent, _)| sent.from).collect();
-        voters.insert(first);
-        voters.retain(|s| previous.contains(*s));
-        let (have, all) = (2 * voters.len(), previous.members.len());
-        have > all || (have == all && voters.contains(&previous.manager()))
-    }
-
-    fn tell(&self, at: Site, action: &Action) -> String {
-        match action {
-            Action::Arrive(message) => {
-                let (sent, words) = &self.messages[*message as usize];
-                format!("{} -> {at}: {words}", sent.from)
-            }
-            action => format!("{at}: {action:?}"),
-        }
-    }
 }
 
 impl State {
     fn digest(&self) -> u64 {
         let machines: Vec<u64> = self.machines.iter().map(|m| m.digest).collect();
         digest(&(machines, &self.sent, self.budget))
-    }
-
-    fn explain(&self, violation: &str) -> String {
-        let mut lines = Vec::new();
-        let mut path = &self.path;
-        while let Some(step) = path {
-            lines.push(step.action.clone());
-            path = &step.before;
-        }
-        lines.reverse();
-        lines.push(violation.into());
-        lines.join("\n")
     }
 }
 

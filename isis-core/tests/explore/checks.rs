@@ -1,0 +1,87 @@
+//! What must hold of every view that is installed (PROPERTIES §1), and how a violation is told.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use isis_core::ids::{Site, ViewNumber};
+use isis_core::view::SiteView;
+
+use super::{Action, Checked, Explorer, State};
+
+impl Explorer {
+    /// M1, M2, M4, M5, M6, M8, and R2's single running epoch.
+    pub(super) fn check(
+        &self,
+        after: &mut State,
+        site: Site,
+        own: Option<&SiteView>,
+        view: &SiteView,
+    ) -> Checked<()> {
+        let expect = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(format!("{what}: {site} installs {view}")),
+        };
+        expect(view.contains(site), "M1 self inclusion")?;
+        expect(
+            own.is_none_or(|v| v.number.0 + 1 == view.number.0),
+            "M2, M5 no gaps",
+        )?;
+        expect(
+            own.is_some() || view.joined.contains(&site),
+            "M5 from the join",
+        )?;
+        let key = (view.epoch, view.number);
+        if let Some(known) = after.history.get(&key) {
+            return expect(known == view, "M4 two views of one number");
+        }
+        let epochs = after.machines.iter().filter_map(|m| m.views.current());
+        let one_epoch = epochs.map(|v| v.epoch).all(|epoch| epoch == view.epoch);
+        expect(one_epoch, "R2 two running epochs")?;
+        if view.number.0 > 0 {
+            let previous = (view.epoch, ViewNumber(view.number.0 - 1));
+            let Some(previous) = after.history.get(&previous) else {
+                return expect(false, "M5 no gaps in the sequence");
+            };
+            let kept: Vec<Site> = previous.sites().filter(|s| view.contains(*s)).collect();
+            let aged: Vec<Site> = kept.iter().chain(&view.joined).copied().collect();
+            expect(aged == view.sites().collect::<Vec<_>>(), "M8 age order")?;
+            expect(self.had_quorum(after, previous, view, site), "M6 quorum")?;
+        }
+        Rc::make_mut(&mut after.history).insert(key, view.clone());
+        Ok(())
+    }
+
+    /// Whether a quorum of `previous` has accepted `view`, which `first` is the first to install.
+    fn had_quorum(&self, state: &State, previous: &SiteView, view: &SiteView, first: Site) -> bool {
+        let proposed = [format!("propose {view} at"), format!("accept {view} at")];
+        let sent = state.sent.iter().map(|m| &self.messages[*m as usize]);
+        let votes = sent.filter(|(_, words)| proposed.iter().any(|p| words.starts_with(p)));
+        let mut voters: BTreeSet<Site> = votes.map(|(sent, _)| sent.from).collect();
+        voters.insert(first);
+        voters.retain(|s| previous.contains(*s));
+        let (have, all) = (2 * voters.len(), previous.members.len());
+        have > all || (have == all && voters.contains(&previous.manager()))
+    }
+
+    /// The way to a violation.
+    pub(super) fn explain(&self, state: &State, violation: String) -> String {
+        let mut lines = vec![violation];
+        let mut path = &state.path;
+        while let Some(step) = path {
+            lines.push(self.tell(step.at, &step.action));
+            path = &step.before;
+        }
+        lines.reverse();
+        lines.join("\n")
+    }
+
+    fn tell(&self, at: Site, action: &Action) -> String {
+        match action {
+            Action::Arrive(message) => {
+                let (sent, words) = &self.messages[*message as usize];
+                format!("{} -> {at}: {words}", sent.from)
+            }
+            action => format!("{at}: {action:?}"),
+        }
+    }
+}
