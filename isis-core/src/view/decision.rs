@@ -31,6 +31,8 @@ pub(super) struct Decision {
     pub promised: Option<Ballot>,
     pub accepted: Option<Proposal>,
     pub campaign: Option<Campaign>,
+    /// This site has said that it took over.
+    pub took_over: bool,
     /// Known acceptances, whoever led those ballots.
     learned: BTreeMap<Proposal, BTreeSet<Site>>,
 }
@@ -38,7 +40,17 @@ pub(super) struct Decision {
 impl Decision {
     /// The attempt for a ballot above all that this site knows of.
     pub fn next_attempt(&self) -> u64 {
-        self.promised.map_or(1, |promised| promised.attempt + 1)
+        self.promised
+            .map_or(1, |promised| promised.attempt.saturating_add(1))
+    }
+
+    /// Ends a back-off whose time has come.
+    pub fn retry(&mut self, now: Time) {
+        if let Some(Campaign::BackingOff { until }) = self.campaign
+            && until <= now
+        {
+            self.campaign = None;
+        }
     }
 
     /// Whether a ballot led from here is lower than this one and has not even been accepted here: then

@@ -11,7 +11,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::decision::Campaign;
 use super::message::Message;
 use super::step::Step;
 use super::{Member, Phase, SiteView, Views, quorum};
@@ -165,15 +164,24 @@ impl Views {
         self.decision.campaign = None;
     }
 
+    /// All sites of the view that this one asked to join have halted. It may not found another; its
+    /// next incarnation may.
+    pub(super) fn give_up_joining(&mut self, step: &mut Step) {
+        if let Phase::Outside(outside) = &self.phase
+            && let Some(view) = &outside.joining
+            && view.sites().all(|s| self.links.has_halted(s))
+        {
+            self.be_excluded(view.clone(), step);
+        }
+    }
+
     /// Leads the founding if enough are there and this is the lowest of them.
     pub(super) fn try_to_found(&mut self, step: &mut Step) {
         let Phase::Outside(outside) = &mut self.phase else {
             return;
         };
-        match self.decision.campaign {
-            None => {}
-            Some(Campaign::BackingOff { until }) if until <= step.now => {}
-            Some(_) => return,
+        if self.decision.campaign.is_some() || outside.joining.is_some() {
+            return;
         }
         let rule = self.settings.first_view;
         let present = outside.fresh.iter().copied().chain([self.me]);
@@ -187,9 +195,6 @@ impl Views {
             }
             _ => !quorum::founds(rule, &outside.listed, present),
         };
-        if outside.joining.is_some() {
-            return;
-        }
         if waits {
             outside.name_the_missing(self.me, step);
             return;

@@ -165,6 +165,13 @@ impl Links {
         matches!(self.standing(site), Some(Standing::Suspected { .. }))
     }
 
+    /// There is evidence that the site has halted.
+    pub fn has_halted(&self, site: Site) -> bool {
+        let mut successors = self.heard().filter(|s| s.id == site.id);
+        self.standing(site) == Some(&Standing::Suspected { halted: true })
+            || successors.any(|s| s > site)
+    }
+
     /// Where the site says that it can be reached.
     pub fn address(&self, site: Site) -> String {
         self.links
@@ -173,9 +180,11 @@ impl Links {
             .unwrap_or_default()
     }
 
-    /// Forgets the sites that are of no interest any more.
-    pub fn retain(&mut self, keep: impl Fn(Site) -> bool) {
-        self.links.retain(|site, _| keep(*site));
+    /// Forgets who is neither of interest nor heard.
+    pub fn forget_unless(&mut self, of_interest: impl Fn(Site) -> bool) {
+        let heard = |link: &Link| link.standing == Standing::Heard;
+        self.links
+            .retain(|site, link| heard(link) || of_interest(*site));
     }
 
     fn standing(&self, site: Site) -> Option<&Standing> {

@@ -22,17 +22,11 @@ impl Views {
         let Phase::Inside(inside) = &self.phase else {
             return;
         };
-        let retrying = match self.decision.campaign {
+        match self.decision.campaign {
             Some(Campaign::Proposing(_)) => return,
-            Some(Campaign::Interrogating { .. }) if self.is_acting(inside) => return,
-            Some(Campaign::BackingOff { until }) if self.is_acting(inside) => {
-                if step.now < until {
-                    return;
-                }
-                true
-            }
-            _ => false,
-        };
+            Some(_) if self.is_acting(inside) => return,
+            _ => {}
+        }
         let next = self.next_view(inside);
         let changes = !(next.joined.is_empty() && next.left.is_empty());
         if !self.is_acting(inside) || !(changes || self.is_undecided(inside)) {
@@ -59,7 +53,8 @@ impl Views {
                 step,
             );
         } else {
-            if !in_office && !retrying {
+            if !in_office && !self.decision.took_over {
+                self.decision.took_over = true;
                 step.note(Note::TakeOver {
                     number: next.number.0,
                 });

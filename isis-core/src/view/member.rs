@@ -241,7 +241,7 @@ impl Views {
             .iter()
             .map(|(site, _)| *site)
             .collect::<BTreeSet<_>>();
-        self.links.retain(|s| !gone.contains(&s));
+        self.links.forget_unless(|s| view.contains(s));
         if let Phase::Inside(inside) = &self.phase {
             let status = self.status(inside, false);
             step.send_all(gone, &Message::Status(status));

@@ -220,6 +220,7 @@ impl Views {
     }
 
     fn on_timeout(&mut self, step: &mut Step) {
+        self.decision.retry(step.now);
         for silent in self.links.expire(step.now) {
             self.doubt(silent, step);
         }
@@ -236,7 +237,10 @@ impl Views {
     /// What follows from the new state, whatever input led to it.
     fn settle(&mut self, step: &mut Step) {
         match &self.phase {
-            Phase::Outside(_) => self.try_to_found(step),
+            Phase::Outside(_) => {
+                self.give_up_joining(step);
+                self.try_to_found(step);
+            }
             Phase::Inside(_) => {
                 self.watch_quorum(step);
                 self.leave_if_last(step);

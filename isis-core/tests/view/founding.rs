@@ -176,3 +176,24 @@ fn review_54_a_first_view_whose_quorum_restarted_is_blocked_and_says_so() {
     assert!(!network.nodes[&s(0)].reachable && network.noted(s(0), |n| *n == Note::Blocked));
     assert_eq!(network.view_of(incarnation(1, 2)), "-");
 }
+
+#[test]
+fn whoever_asked_to_join_a_system_that_then_failed_whole_is_told_to_start_anew() {
+    let mut network = Network::formed(3);
+    network.kill(s(0));
+    network.run(10);
+    let again = incarnation(0, 2);
+    network.keep = Box::new(|_, _, words| !words.starts_with("status"));
+    network.start(again, &listing(0, &LISTED));
+    network.run(10);
+    network.kill(s(1));
+    network.kill(s(2));
+    assert!(network.nodes[&again].excluded.is_some());
+    network.kill(again);
+    network.keep = Box::new(|_, _, _| true);
+    for (id, run) in [(0, 3), (1, 2), (2, 2)] {
+        network.start(incarnation(id, run), &listing(id, &LISTED));
+    }
+    network.run(50);
+    network.expect_view("v0", &LISTED);
+}
