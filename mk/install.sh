@@ -8,9 +8,10 @@ prefix=$1 libdir=$2 destdir=${DESTDIR:-}
 built=target/release
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 soname=$(readelf -d $built/libisis.so | sed -n 's/.*(SONAME).*\[\(.*\)\]$/\1/p')
-# What a program that links libisis.a needs besides: rustc says it.
-private=$("${CARGO:-cargo}" rustc --quiet --locked --release -p isis-ffi --crate-type staticlib \
-  -- --print native-static-libs 2>&1 | sed -n 's/^note: native-static-libs: //p')
+# What a program that links libisis.a needs besides: the standard library's own needs, which rustc
+# names for any static library (no crate that is in it adds one: `make install-check` links it).
+private=$("${RUSTC:-rustc}" --crate-name empty --crate-type staticlib --print native-static-libs \
+  -o target/libempty.a - </dev/null 2>&1 | sed -n 's/^note: native-static-libs: //p')
 [ -n "$private" ] || { echo "rustc did not name the native libraries" >&2; exit 1; }
 
 in_prefix=$libdir
