@@ -9,6 +9,7 @@ use isis_core::Error;
 use isis_core::delivery::{Endpoint, Event, GroupView, Label, Limits, Olabel, Outcome};
 use isis_core::ids::{Class, GroupId, MessageId, ProcessId};
 use isis_core::machine::broadcast::{Address, Call, ToEndpoint};
+use isis_core::view::SiteView;
 
 use super::options::Operation;
 use super::site::Env;
@@ -27,6 +28,7 @@ enum Started {
 pub struct App {
     pub endpoint: Endpoint,
     /// As taken.
+    site_view: Option<Arc<SiteView>>,
     groups: BTreeMap<GroupId, Arc<GroupView>>,
     operations: BTreeMap<u64, Started>,
     statuses: u64,
@@ -48,6 +50,7 @@ impl App {
         let slow = env.rng.per_mille(env.options.slow);
         App {
             endpoint: Endpoint::new(id, limits),
+            site_view: None,
             groups: BTreeMap::new(),
             operations: BTreeMap::new(),
             statuses: 0,
@@ -137,7 +140,10 @@ impl App {
                     self.groups.remove(&view.group);
                 }
             }
-            Event::SiteView(view) => env.record(What::SiteView(me, view)),
+            Event::SiteView(view) => {
+                env.record(What::SiteView(me, view.clone()));
+                self.site_view = Some(view);
+            }
             Event::Blocked => {
                 self.blocked = true;
                 env.record(What::Blocked(me));
@@ -243,6 +249,20 @@ impl App {
         env.rng.pick(&groups).copied()
     }
 
+    /// Some that it may have heard of: a site that is not in the site view yet is no destination.
+    fn some_processes(&self, env: &mut Env<'_>) -> Vec<ProcessId> {
+        let mut list: Vec<ProcessId> = Vec::new();
+        for _ in 0..env.rng.within(1, 4) {
+            if let Some(p) = env.rng.pick(env.known).copied()
+                && self.site_view.as_ref().is_some_and(|v| v.contains(p.site))
+                && !list.contains(&p)
+            {
+                list.push(p);
+            }
+        }
+        list
+    }
+
     fn send_something(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
         let sends: Vec<Operation> = env.options.operations.clone();
         if let Some(operation) = env.rng.pick(&sends).copied() {
@@ -256,7 +276,7 @@ impl App {
     fn send(&mut self, kind: Operation, env: &mut Env<'_>, calls: &mut Vec<Call>) {
         let lists = matches!(kind, Operation::BcastTo | Operation::ObcastTo);
         let to = if lists {
-            Address::List(some_processes(env))
+            Address::List(self.some_processes(env))
         } else {
             match self.some_group(env) {
                 Some(group) => Address::Group(group),
@@ -333,18 +353,6 @@ impl App {
         };
         reason.map(|r| format!("{}: {r}", self.id()))
     }
-}
-
-fn some_processes(env: &mut Env<'_>) -> Vec<ProcessId> {
-    let mut list: Vec<ProcessId> = Vec::new();
-    for _ in 0..env.rng.within(1, 4) {
-        if let Some(p) = env.rng.pick(env.known).copied()
-            && !list.contains(&p)
-        {
-            list.push(p);
-        }
-    }
-    list
 }
 
 fn draw_olabel(env: &mut Env<'_>) -> Olabel {
