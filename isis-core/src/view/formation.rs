@@ -98,9 +98,8 @@ impl Views {
     pub(super) fn miss(&mut self, site: Site) {
         match &mut self.phase {
             Phase::Outside(outside) => {
-                if outside.fresh.remove(&site) {
-                    self.decision.campaign = None;
-                }
+                let counted = outside.fresh.remove(&site);
+                self.decision.campaign.take_if(|_| counted);
             }
             Phase::Inside(inside) => {
                 inside.applicants.remove(&site);
