@@ -1,0 +1,228 @@
+//! What the compiler does not check: layers import only what is below them, the protocols use nothing
+//! but `core` and `alloc`, files stay small, and every mutant is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each part of `src` may import of this crate. `machine` holds what passes between the machines,
+/// and of `view` and `delivery` the layers above share the data types alone (see `only_data_is_shared`).
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("ids", &[]),
+    ("time", &[]),
+    ("error", &[]),
+    ("config", &["error", "ids"]),
+    ("wire", &["ids", "machine"]),
+    ("machine", &["delivery", "ids", "time", "view", "wire"]),
+    ("delivery", &["config", "error", "ids", "machine", "view"]),
+    ("view", &["config", "ids", "machine", "time", "wire"]),
+    (
+        "link",
+        &["config", "ids", "machine", "time", "view", "wire"],
+    ),
+    (
+        "broadcast",
+        &["delivery", "ids", "machine", "time", "view", "wire"],
+    ),
+    (
+        "group",
+        &[
+            "broadcast",
+            "config",
+            "delivery",
+            "error",
+            "ids",
+            "machine",
+            "time",
+            "view",
+            "wire",
+        ],
+    ),
+    (
+        "runtime",
+        &[
+            "broadcast",
+            "config",
+            "delivery",
+            "error",
+            "group",
+            "ids",
+            "link",
+            "machine",
+            "time",
+            "view",
+            "wire",
+        ],
+    ),
+];
+
+/// The machines and their state, which only the runtime puts together.
+const MACHINES: &[&str] = &["Views", "Transport", "Endpoint", "Broadcast"];
+
+/// Files over 500 lines, and why they are one.
+const LONG: &[(&str, &str)] = &[
+    (
+        "src/broadcast/stability.rs",
+        "receipts, floors, window, flush and status read and write the same tables",
+    ),
+    (
+        "src/link/tests/pair.rs",
+        "each test pins the exact effects of its inputs, with the constructors that all need",
+    ),
+    (
+        "tests/explore/explorer.rs",
+        "one explorer with the state, the moves and the bounds that belong to it",
+    ),
+];
+
+/// Where each mutant removes a protection; `make mutants` has the checkers find them.
+const MUTANTS: &[(&str, &[&str])] = &[
+    ("B3", &["src/broadcast/cut.rs"]),
+    ("B4", &["src/broadcast/bcast.rs", "src/broadcast/cut.rs"]),
+    ("C1", &["src/broadcast/stability.rs"]),
+    ("C5", &["src/broadcast/obcast.rs"]),
+    ("G1", &["src/broadcast/obcast.rs"]),
+    ("G6", &["src/broadcast/gbcast/coordinator.rs"]),
+    ("V1", &["src/view/quorum.rs"]),
+    ("V2", &["src/view/decision.rs"]),
+    ("V3", &["src/view/decision.rs"]),
+    ("V5", &["src/view/quorum.rs"]),
+];
+
+/// The sources of this crate below a folder, by path within it.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join(folder)];
+    let mut files: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of sources") {
+            let path = entry.expect("a readable entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files.retain(|f| f.extension().is_some_and(|e| e == "rs"));
+    let named = files.iter().map(|file| {
+        let name = file.strip_prefix(root).expect("below the root");
+        let text = fs::read_to_string(file).expect("text");
+        (name.display().to_string(), text)
+    });
+    named.collect()
+}
+
+/// The part of `src` that a file belongs to.
+fn part(file: &str) -> &str {
+    let name = file.trim_start_matches("src/");
+    name.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// The code of a file without its comments and its unit tests.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    let shipped = text.split("#[cfg(test)]\nmod tests {").next();
+    let lines = shipped.unwrap_or_default().lines();
+    lines.filter(|l| !l.trim_start().starts_with("//"))
+}
+
+/// The shipped sources: no test modules.
+fn shipped() -> Vec<(String, String)> {
+    let mut files = sources("src");
+    files.retain(|(name, _)| !name.contains("/tests/") && !name.ends_with("/tests.rs"));
+    files
+}
+
+#[test]
+fn a_layer_imports_only_layers_below_it() {
+    let may: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
+    for (file, text) in shipped() {
+        let own = part(&file);
+        if own == "lib" {
+            continue;
+        }
+        let allowed = may
+            .get(own)
+            .unwrap_or_else(|| panic!("{file}: a new layer"));
+        for line in code(&text) {
+            for import in line.split("crate::").skip(1) {
+                let end = import.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+                let other = &import[..end.unwrap_or(import.len())];
+                let fine = other == own || allowed.contains(&other) || !may.contains_key(other);
+                assert!(fine, "{file} imports {other}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_data_is_shared_between_the_machines() {
+    for (file, text) in shipped() {
+        if ["runtime", "lib"].contains(&part(&file)) {
+            continue;
+        }
+        for line in code(&text).filter(|l| l.trim_start().starts_with("use crate::")) {
+            let own = format!("use crate::{}", part(&file));
+            let of_below = part(&file) == "group" && line.contains("crate::broadcast");
+            for machine in MACHINES {
+                let named = line
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|w| w == *machine);
+                let fine = !named || line.starts_with(&own) || of_below;
+                assert!(fine, "{file}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_protocols_use_core_and_alloc_alone() {
+    let forbidden = ["std::", "HashMap", "HashSet", "Instant", "SystemTime"];
+    for (file, text) in shipped() {
+        if ["runtime", "lib"].contains(&part(&file)) {
+            continue;
+        }
+        for line in code(&text) {
+            let found = forbidden.iter().find(|word| line.contains(**word));
+            assert_eq!(found, None, "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let words = ["todo", "unimplemented"].map(|w| format!("{w}!("));
+    let ignored = ["#[ignore", "]"].concat();
+    for (file, text) in sources("src").into_iter().chain(sources("tests")) {
+        let found = words.iter().find(|w| text.contains(*w));
+        assert_eq!(found, None, "{file}");
+        assert!(!text.contains(&ignored), "{file} ignores a test");
+    }
+}
+
+#[test]
+fn long_files_have_a_reason() {
+    let long: BTreeSet<&str> = LONG.iter().map(|(file, _)| *file).collect();
+    for (file, text) in sources("src").into_iter().chain(sources("tests")) {
+        let lines = text.lines().count();
+        match long.contains(&*file) {
+            true => assert!(lines > 500, "{file} needs no reason any more"),
+            false => assert!(lines <= 500, "{file} has {lines} lines"),
+        }
+    }
+}
+
+#[test]
+fn every_mutant_is_known() {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, text) in sources("src") {
+        for site in text.split("isis_mutant = \"").skip(1) {
+            let name = site.split('"').next().unwrap_or_default();
+            found.entry(name.into()).or_default().insert(file.clone());
+        }
+    }
+    let listed = MUTANTS.iter().map(|(name, files)| {
+        let files = files.iter().map(|f| f.to_string());
+        (name.to_string(), files.collect())
+    });
+    assert_eq!(found, listed.collect());
+}
