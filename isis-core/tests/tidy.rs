@@ -69,10 +69,6 @@ const LONG: &[(&str, &str)] = &[
         "src/link/tests/pair.rs",
         "each test pins the exact effects of its inputs, with the constructors that all need",
     ),
-    (
-        "tests/explore/explorer.rs",
-        "one explorer with the state, the moves and the bounds that belong to it",
-    ),
 ];
 
 /// Where each mutant removes a protection; `make mutants` has the checkers find them.

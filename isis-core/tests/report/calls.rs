@@ -190,8 +190,8 @@ impl Cluster {
 
     /// The last group view of the log.
     pub fn last_view(&self, process: ProcessId) -> String {
-        let views = self.log(process).into_iter();
-        views.filter(|w| w.contains('#')).next_back().unwrap()
+        let mut log = self.log(process).into_iter();
+        log.rfind(|w| w.contains('#')).unwrap()
     }
 
     /// Whether the process has taken it.

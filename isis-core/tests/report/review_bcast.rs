@@ -6,7 +6,7 @@ use isis_core::delivery::Olabel;
 use crate::calls::{list, stream};
 use crate::cluster::{Cluster, p};
 
-/// 1. A destination's proposal that died with it is replaced by one above all, not left out: what it
+/// 1: A destination's proposal that died with it is replaced by one above all, not left out: what it
 /// delivered, and somebody saw, must not be overtaken.
 #[test]
 fn review_01_a_lost_proposal_is_replaced() {
@@ -69,7 +69,7 @@ fn final_at_one_destination() -> Cluster {
     c
 }
 
-/// 2. The final that only a dead destination knew travels with what it said to a bystander.
+/// 2: The final that only a dead destination knew travels with what it said to a bystander.
 #[test]
 fn review_02_a_final_reaches_the_completion_from_a_bystander() {
     let mut c = final_at_one_destination();
@@ -116,7 +116,7 @@ fn review_02_the_senders_own_delivery_is_kept() {
     c.assert_order(p(3), &["b:m", "b:n"]);
 }
 
-/// 14. A BCAST comes after the OBCASTs that its sender delivered, so that a lock's release does not
+/// 14: A BCAST comes after the OBCASTs that its sender delivered, so that a lock's release does not
 /// overtake the writes made under it.
 #[test]
 fn review_14_a_release_comes_after_the_writes_under_the_lock() {
@@ -151,7 +151,7 @@ fn review_14_a_withheld_proposal_does_not_stop_a_gbcast() {
     c.assert_order(p(0), &["g:g", "b:b"]);
 }
 
-/// 15. FIFO of one label, although the destinations differ.
+/// 15: FIFO of one label, although the destinations differ.
 #[test]
 fn review_15_bcasts_of_one_label_are_fifo() {
     let mut c = Cluster::running(4);

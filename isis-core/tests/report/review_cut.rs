@@ -5,7 +5,7 @@ use isis_core::delivery::Olabel::Causal;
 use crate::calls::list;
 use crate::cluster::{Cluster, at, p, site};
 
-/// 5a. Suspicions and proposals change nothing in the broadcast layer: a message to a site that a
+/// 5a: Suspicions and proposals change nothing in the broadcast layer: a message to a site that a
 /// superseded proposal would have excluded reaches it.
 #[test]
 fn review_05_a_message_to_a_site_that_stays_is_delivered() {
@@ -22,7 +22,7 @@ fn review_05_a_message_to_a_site_that_stays_is_delivered() {
     assert!(c.has(p(4), "Flushed"));
 }
 
-/// 5b. No receipt comes from behind the gate: an excluded site's flush does not return.
+/// 5b: No receipt comes from behind the gate: an excluded site's flush does not return.
 #[test]
 fn review_05_an_excluded_sites_flush_does_not_return() {
     let mut c = Cluster::running(3);
@@ -39,7 +39,7 @@ fn review_05_an_excluded_sites_flush_does_not_return() {
     c.settle();
 }
 
-/// 12. What arrives from an excluded site after INSTALL is dropped; what one site took before its
+/// 12: What arrives from an excluded site after INSTALL is dropped; what one site took before its
 /// INSTALL, all get.
 #[test]
 fn review_12_install_is_a_gate() {
@@ -59,7 +59,7 @@ fn review_12_install_is_a_gate() {
     }
 }
 
-/// 12. After a process heard from one that saw the failure, it hears nothing of the failed one.
+/// 12: After a process heard from one that saw the failure, it hears nothing of the failed one.
 #[test]
 fn review_12_nothing_comes_from_the_failed_after_a_witness_of_the_failure() {
     let mut c = Cluster::running(3);
@@ -79,7 +79,7 @@ fn review_12_nothing_comes_from_the_failed_after_a_witness_of_the_failure() {
     c.settle();
 }
 
-/// 12. A site that has not installed the view yet keeps what is sent in it.
+/// 12: A site that has not installed the view yet keeps what is sent in it.
 #[test]
 fn review_12_messages_of_a_later_view_wait_for_its_install() {
     let mut c = Cluster::running(3);
@@ -96,7 +96,7 @@ fn review_12_messages_of_a_later_view_wait_for_its_install() {
     c.assert_order(p(1), &["g#4[0 1]", "b:in the new view"]);
 }
 
-/// 12. A second failure at any point of the completion.
+/// 12: A second failure at any point of the completion.
 #[test]
 fn review_12_a_second_failure_during_the_completion() {
     for stop in [
@@ -136,7 +136,7 @@ fn review_12_a_second_failure_during_the_completion() {
     }
 }
 
-/// 46. The proposal of an orphan is withheld at one survivor, and a live BCAST of its label is final:
+/// 46: The proposal of an orphan is withheld at one survivor, and a live BCAST of its label is final:
 /// all place the two in one order.
 #[test]
 fn review_46_a_withheld_orphan_has_one_place() {
@@ -160,7 +160,7 @@ fn review_46_a_withheld_orphan_has_one_place() {
     }
 }
 
-/// 50. A decision that one site has applied is repeated verbatim by the next completion, and equal
+/// 50: A decision that one site has applied is repeated verbatim by the next completion, and equal
 /// numbers of different senders are told apart by the messages' ids.
 #[test]
 fn review_50_an_applied_decision_is_repeated() {

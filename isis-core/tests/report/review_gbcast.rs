@@ -8,7 +8,7 @@ use isis_core::machine::broadcast::Address;
 use crate::calls::{list, stream};
 use crate::cluster::{Cluster, p, site};
 
-/// 10a. A GBCAST that one member has delivered keeps its place: what that member delivered afterwards
+/// 10a: A GBCAST that one member has delivered keeps its place: what that member delivered afterwards
 /// is after it at all.
 #[test]
 fn review_10_a_committed_gbcast_keeps_its_place() {
@@ -49,7 +49,7 @@ fn review_10_a_committed_gbcast_is_not_run_again() {
     }
 }
 
-/// 10b. A view that the coordinator installed before it died is everybody's next view.
+/// 10b: A view that the coordinator installed before it died is everybody's next view.
 #[test]
 fn review_10_a_group_view_is_one_everywhere() {
     let mut c = Cluster::running(3);
@@ -84,7 +84,7 @@ fn review_10_a_group_view_waits_until_it_is_stored() {
     }
 }
 
-/// 44. Each of two BCASTs is withheld at one site, behind an OBCAST that arrives in the wait phase; the
+/// 44: Each of two BCASTs is withheld at one site, behind an OBCAST that arrives in the wait phase; the
 /// GBCAST waits for both.
 #[test]
 fn review_44_withheld_proposals_and_a_gbcast_do_not_deadlock() {
@@ -132,7 +132,7 @@ fn review_44_the_same_within_the_wait_phase() {
     }
 }
 
-/// 45. Two groups overlap in one process, and an OBCAST goes to all their members.
+/// 45: Two groups overlap in one process, and an OBCAST goes to all their members.
 #[test]
 fn review_45_overlapping_groups_see_an_obcast_on_one_side() {
     for first in [0, 1] {
@@ -154,7 +154,7 @@ fn review_45_overlapping_groups_see_an_obcast_on_one_side() {
     }
 }
 
-/// 49. Credit is taken when a send is accepted: two processes that flush, and take nothing meanwhile,
+/// 49: Credit is taken when a send is accepted: two processes that flush, and take nothing meanwhile,
 /// come back although each has filled the other's window.
 #[test]
 fn review_49_blocking_flushes_return_without_deliveries() {

@@ -7,7 +7,7 @@ use isis_core::machine::broadcast::Address;
 use crate::calls::{list, stream};
 use crate::cluster::{Cluster, p, site};
 
-/// 7a. FIFO links order arrivals, not deliveries: the second message behind a delayed predecessor
+/// 7a: FIFO links order arrivals, not deliveries: the second message behind a delayed predecessor
 /// does not overtake the first.
 #[test]
 fn review_07_a_later_message_waits_behind_a_delayed_predecessor() {
@@ -22,7 +22,7 @@ fn review_07_a_later_message_waits_behind_a_delayed_predecessor() {
     assert_eq!(c.messages(p(2)), ["o:C", "o:B", "o:B'"]);
 }
 
-/// 7b. An id that another implies elsewhere is not implied at a site which that other does not go to.
+/// 7b: An id that another implies elsewhere is not implied at a site which that other does not go to.
 #[test]
 fn review_07_an_implied_predecessor_reaches_every_common_destination() {
     let mut c = Cluster::running(5);
@@ -39,7 +39,7 @@ fn review_07_an_implied_predecessor_reaches_every_common_destination() {
     c.assert_order(p(u), &["o:B", "o:B'"]);
 }
 
-/// 7c. A predecessor that is received, but waits for its group view, is not passed.
+/// 7c: A predecessor that is received, but waits for its group view, is not passed.
 #[test]
 fn review_07_a_received_predecessor_that_waits_is_not_passed() {
     let mut c = Cluster::running(3);
@@ -74,7 +74,7 @@ fn review_07_only_destinations_wait_for_a_predecessor() {
     assert_eq!(c.messages(bystander), ["o:B'"]);
 }
 
-/// 8. A message of the same stream as a listed one, but concurrent with it, falls on one side of the
+/// 8: A message of the same stream as a listed one, but concurrent with it, falls on one side of the
 /// GBCAST at all members, wherever it has arrived.
 #[test]
 fn review_08_a_gbcast_lists_by_precedes_and_not_by_label() {
@@ -128,7 +128,7 @@ fn wait_queue_up_at_site_0() -> Cluster {
     c
 }
 
-/// 9a. Received everywhere is not placed everywhere: what one member placed stays listed while it
+/// 9a: Received everywhere is not placed everywhere: what one member placed stays listed while it
 /// stands on the wait queue of another.
 #[test]
 fn review_09_received_everywhere_is_not_placed_everywhere() {
@@ -142,7 +142,7 @@ fn review_09_received_everywhere_is_not_placed_everywhere() {
     }
 }
 
-/// 9b. What depends on a message that stands on a wait queue elsewhere does not wait for that GBCAST.
+/// 9b: What depends on a message that stands on a wait queue elsewhere does not wait for that GBCAST.
 #[test]
 fn review_09_received_never_waits_for_a_wait_queue() {
     let mut c = wait_queue_up_at_site_0();
@@ -156,7 +156,7 @@ fn review_09_received_never_waits_for_a_wait_queue() {
     c.settle();
 }
 
-/// 9c. A flush returns only when what the message depends on is safe as well.
+/// 9c: A flush returns only when what the message depends on is safe as well.
 #[test]
 fn review_09_a_flush_covers_the_dependencies() {
     let mut c = Cluster::running(3);
@@ -176,7 +176,7 @@ fn review_09_a_flush_covers_the_dependencies() {
     }
 }
 
-/// 47. A message that is received at its destination, and therefore stable, but stands on its wait
+/// 47: A message that is received at its destination, and therefore stable, but stands on its wait
 /// queue, still counts as a predecessor of what comes later by way of others.
 #[test]
 fn review_47_a_stable_message_that_is_not_placed_keeps_its_order() {

@@ -7,7 +7,7 @@ use isis_core::machine::broadcast::Address;
 use crate::calls::{list, stream};
 use crate::cluster::{Cluster, p, site};
 
-/// 1. A BCAST that is rejected and sent again stays ahead of a later one of its label to another
+/// 1: A BCAST that is rejected and sent again stays ahead of a later one of its label to another
 /// address (R27).
 #[test]
 fn trace_1_a_resend_keeps_the_order_of_its_label() {
@@ -26,7 +26,7 @@ fn trace_1_a_resend_keeps_the_order_of_its_label() {
     assert!(c.has(p(0), "Left"));
 }
 
-/// 2. An orphan without a known final goes below the known final of a later one of its sender and
+/// 2: An orphan without a known final goes below the known final of a later one of its sender and
 /// label (R12).
 #[test]
 fn trace_2_an_orphan_goes_before_a_later_one_whose_final_is_known() {
@@ -48,7 +48,7 @@ fn trace_2_an_orphan_goes_before_a_later_one_whose_final_is_known() {
     c.assert_order(p(2), &["b:b1", "g#4[0 2]"]);
 }
 
-/// 3. Two live BCASTs are each withheld at one site, behind an OBCAST that stands behind the failure
+/// 3: Two live BCASTs are each withheld at one site, behind an OBCAST that stands behind the failure
 /// (R16).
 #[test]
 fn trace_3_withheld_proposals_do_not_stop_a_failure() {
@@ -87,7 +87,7 @@ fn trace_3_withheld_proposals_do_not_stop_a_failure() {
     assert!(c.has(p(2), "Left"));
 }
 
-/// 4. An OBCAST of the failed process, to an explicit list, stands on a wait queue and is in no list:
+/// 4: An OBCAST of the failed process, to an explicit list, stands on a wait queue and is in no list:
 /// it still comes before the failure (R25).
 #[test]
 fn trace_4_every_message_of_the_failed_comes_before_the_failure() {
@@ -116,7 +116,7 @@ fn trace_4_every_message_of_the_failed_comes_before_the_failure() {
     assert!(c.has(p(2), "o:o3"));
 }
 
-/// 5. An orphan lists an OBCAST that one survivor is to get and has not (R12): nobody waits for ever,
+/// 5: An orphan lists an OBCAST that one survivor is to get and has not (R12): nobody waits for ever,
 /// and what the orphan depends on comes with it.
 #[test]
 fn trace_5_what_an_orphan_lists_does_not_block_a_survivor() {
@@ -153,7 +153,7 @@ fn trace_5_what_nobody_holds_is_dropped() {
     assert!(c.messages(p(0)).is_empty() && c.messages(p(1)).is_empty());
 }
 
-/// 6. The same over two views: the last holder dies in the completion (R12).
+/// 6: The same over two views: the last holder dies in the completion (R12).
 #[test]
 fn trace_6_what_the_last_holder_took_along_blocks_nobody() {
     let mut c = Cluster::running(4);
@@ -191,7 +191,7 @@ fn trace_6_what_the_last_holder_took_along_blocks_nobody() {
     c.assert_order(p(1), &["G0#3[1]", "b:b3", "b:b5"]);
 }
 
-/// 7. A BCAST that its sender rejects still gets its final, so that nobody waits for it (R27).
+/// 7: A BCAST that its sender rejects still gets its final, so that nobody waits for it (R27).
 #[test]
 fn trace_7_a_rejected_bcast_still_gets_its_final() {
     let mut c = Cluster::running(3);
@@ -244,7 +244,7 @@ fn trace_7_a_leave_rejects_a_bcast_without_final() {
     assert!(!c.has(p(2), "b:b5"));
 }
 
-/// 8. A push carries application state: the finals that its sender was told go ahead of it (R15).
+/// 8: A push carries application state: the finals that its sender was told go ahead of it (R15).
 #[test]
 fn trace_8_a_push_comes_behind_the_finals_known_to_its_sender() {
     let mut c = Cluster::running(4);
@@ -276,7 +276,7 @@ fn trace_8_a_push_comes_behind_the_finals_known_to_its_sender() {
     c.assert_order(p(0), &["b:b0", "b:b3", "g#4[0]"]);
 }
 
-/// 9. A decision that is repeated places the failure where it placed it first (R12).
+/// 9: A decision that is repeated places the failure where it placed it first (R12).
 #[test]
 fn trace_9_a_repeated_decision_leaves_a_failure_in_its_place() {
     let mut c = Cluster::running(5);
