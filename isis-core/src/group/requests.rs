@@ -39,7 +39,7 @@ struct Request {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
-    /// In an era that has ended.
+    /// In an era that has ended, or of a group that is gone: a membership may yet come of it.
     Before,
     Directory,
     Coordinator(GroupId),
@@ -361,7 +361,7 @@ impl Machine {
         let process = action.process().index;
         for request in self.requests.open.values_mut() {
             if request.process == process && request.asked == Some(Asked::Coordinator(group)) {
-                request.asked = None;
+                request.asked = Some(Asked::Before);
             }
         }
         if let Action::Application { id, .. } = action {

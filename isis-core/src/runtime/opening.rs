@@ -18,7 +18,7 @@ pub(crate) struct Opening {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) shared: Arc<Shared>,
-    transport: Receiver<transport::Inbox>,
+    pub(super) transport: Receiver<transport::Inbox>,
     view: Receiver<view::Inbox>,
     broadcast: Receiver<broadcast::Inbox>,
 }

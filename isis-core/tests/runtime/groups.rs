@@ -57,3 +57,17 @@ fn all_primitives_work_over_tcp() {
         site.close(LONG).unwrap();
     }
 }
+
+/// The group may be about to dissolve, or gone and created anew by another, when the join arrives.
+#[test]
+fn a_name_can_be_joined_while_its_last_member_ends() {
+    let network = Arc::new(InProcessNetwork::new());
+    let sites = local_sites(&network, 3);
+    for round in 0..150 {
+        let process = sites[round % 3].process("passing by").unwrap();
+        let group = process.join("g", LONG).unwrap();
+        group.bcast("", Bytes::new(), Wait::No).unwrap();
+        process.flush(LONG).unwrap();
+    }
+    halt(&sites);
+}

@@ -141,3 +141,70 @@ fn outcome(stream: &TcpStream) -> Option<io::Result<()>> {
         (Err(_), _) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::runtime::carrier::{Carrier, TcpListen};
+    use crate::runtime::channel::Receiver;
+    use crate::runtime::opening::Opening;
+    use crate::runtime::transport::Inbox;
+
+    const PEER: SiteId = SiteId(2);
+
+    /// Connects and waits for the answer.
+    fn connect(tcp: &mut Tcp, inbox: &Receiver<Inbox>, address: &str) -> Input {
+        let mut inputs = VecDeque::new();
+        tcp.connect(PEER, address, &mut inputs);
+        let end = Instant::now() + Duration::from_secs(20);
+        while inputs.is_empty() && Instant::now() < end {
+            let short = Some(Duration::from_millis(100));
+            tcp.wait(short, || !inbox.is_empty(), &mut inputs);
+            while let Ok(Inbox::Resolved(resolved)) = inbox.try_recv() {
+                tcp.resolved(resolved, &mut inputs);
+            }
+        }
+        inputs.pop_front().expect("an answer in time")
+    }
+
+    /// Names are looked up anew each time, and all that one stands for is tried.
+    #[test]
+    fn every_attempt_gets_its_answer() {
+        let listen = TcpListen::bind("127.0.0.1:0", false).unwrap();
+        let config = Config::new(SiteId(1));
+        let opening = Opening::new(config, listen.bell.clone()).unwrap();
+        let mut tcp = Tcp::new(listen, opening.shared.clone());
+        let inbox = &opening.transport;
+
+        let unresolvable = format!("{}:1", "x".repeat(70));
+        let answer = connect(&mut tcp, inbox, &unresolvable);
+        let Input::ConnectFailed {
+            refused: false,
+            cause,
+            ..
+        } = answer
+        else {
+            panic!("{answer:?}");
+        };
+        assert!(cause.contains(&unresolvable));
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let name = format!("localhost:{}", address.port());
+        for target in [address.to_string(), name.clone()] {
+            let answer = connect(&mut tcp, inbox, &target);
+            let connected = matches!(answer, Input::Connected { peer: PEER, .. });
+            assert!(connected, "{answer:?}");
+        }
+        drop(listener);
+        for target in [address.to_string(), name] {
+            let answer = connect(&mut tcp, inbox, &target);
+            let refused = matches!(answer, Input::ConnectFailed { refused: true, .. });
+            assert!(refused, "{answer:?}");
+        }
+        assert_eq!(tcp.gauges().2, 0);
+    }
+}
