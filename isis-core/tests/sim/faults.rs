@@ -80,6 +80,13 @@ impl Cluster {
         if !self.can_act(host) || others < 2 || !self.can_go_on(Some(host)) {
             return;
         }
+        if self.nodes[host]
+            .as_ref()
+            .is_some_and(|n| n.views.current().is_none())
+        {
+            // Before its first view there is nobody to ask: it just ends.
+            return self.halt(host, false);
+        }
         let closes = self.rng.per_mille(500);
         self.with_node(host, |node, env| {
             let indices: Vec<u32> = node.processes.keys().copied().collect();

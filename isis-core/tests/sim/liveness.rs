@@ -25,28 +25,37 @@ pub fn pending(cluster: &Cluster) -> Vec<String> {
 
 fn views(node: &Node, living: &BTreeSet<Site>, reasons: &mut Vec<String>) {
     let site = node.site;
+    let linked = || names(node.transport.connected());
     if node.leaving {
         reasons.push(format!("L2: site {site} asked to leave and has not"));
         return;
     }
     let Some(view) = node.views.current() else {
-        reasons.push(format!("L2: site {site} is in no view"));
+        let linked = linked();
+        reasons.push(format!("L2: site {site} is in no view; linked to {linked}"));
         return;
     };
+    let number = view.number.0;
     let members: BTreeSet<Site> = view.sites().collect();
     if members != *living {
-        let number = view.number.0;
         reasons.push(format!(
-            "M9: site {site} is in view {number} {members:?}, not {living:?}"
+            "M9: site {site} is in view {number} of {}, not {}; linked to {}",
+            names(members.into_iter()),
+            names(living.iter().copied()),
+            linked()
         ));
     }
-    if node.broadcast.applied_view() != Some(view.number.0) {
-        let applied = node.broadcast.applied_view();
+    let applied = node.broadcast.applied_view();
+    if applied != Some(number) {
         reasons.push(format!(
-            "L2: site {site} has applied view {applied:?} of {}",
-            view.number.0
+            "L2: site {site} has applied view {applied:?} of {number}"
         ));
     }
+}
+
+fn names(sites: impl Iterator<Item = Site>) -> String {
+    let names: Vec<String> = sites.map(|s| s.to_string()).collect();
+    format!("[{}]", names.join(" "))
 }
 
 fn stores(node: &Node, reasons: &mut Vec<String>) {
