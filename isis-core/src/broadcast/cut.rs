@@ -62,6 +62,7 @@ impl Broadcast {
         let open = self.bcasts.iter().filter(|(_, e)| e.number.is_none());
         Report {
             applied: self.era.as_ref().map(|e| e.number),
+            informed: false,
             clock: self.clock,
             finals,
             open: open.map(|(id, e)| (*id, e.label)).collect(),

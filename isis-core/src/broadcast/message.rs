@@ -327,6 +327,8 @@ pub enum Gbcast {
 pub struct Report {
     /// The last view that it applied; `None` for a site that has just joined.
     pub applied: Option<u64>,
+    /// It has the directory.
+    pub informed: bool,
     /// Its clock.
     pub clock: u64,
     /// Finals that it knows and that may not be known everywhere.
@@ -350,7 +352,7 @@ pub struct Decision {
     pub finals: Vec<(MessageId, u64)>,
     /// Commit records reported, by number.
     pub records: Vec<Record>,
-    /// Sites that have applied no view yet: the oldest of the others sends them the directory.
+    /// Sites that have no directory yet: the oldest of the others sends it to them.
     pub joining: Vec<Site>,
 }
 
@@ -377,8 +379,8 @@ pub enum Completion {
     Decision(Vec<Decision>),
     /// Stored; back to the oldest site.
     Stored,
-    /// All have stored it: apply. Sites that have just joined apply when the directory arrives.
+    /// All have stored it: apply. Sites without directory apply when it arrives.
     Go,
-    /// From the oldest site that is not new to those that are: the groups as of this view.
+    /// From the oldest site that has the directory to those that have not: the groups as of this view.
     Directory(Vec<Entry>),
 }

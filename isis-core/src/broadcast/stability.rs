@@ -16,7 +16,7 @@ use super::process::{Flush, InFlight, Process};
 use super::runs::{NumberRun, SeqRun};
 use super::{Broadcast, SITE_PROCESS};
 use crate::delivery::{Event, Outcome};
-use crate::ids::{Class, MessageId, ProcessId, Site};
+use crate::ids::{Class, MessageId, ProcessId};
 use crate::machine::Lane;
 use crate::machine::broadcast::{Status, ToEndpoint};
 use crate::time::Time;
@@ -657,8 +657,7 @@ impl Broadcast {
     // ---- the end of an era ----
 
     /// Everything of the era is placed everywhere: forgets it, and goes on with the sites of `next`.
-    /// The `new` ones took no part in any era before, even if one was begun with them.
-    pub fn begin_era(&mut self, next: super::Era, new: &[Site]) {
+    pub fn begin_era(&mut self, next: super::Era) {
         let stored = self.store.keys().map(|id| id.sender);
         let senders: BTreeSet<ProcessId> = stored.chain(self.floors.keys().copied()).collect();
         let indices: Vec<u32> = self.processes.keys().copied().collect();
@@ -686,7 +685,7 @@ impl Broadcast {
         self.outbox.values_mut().for_each(Outbox::next_era);
         let previous = self.era.replace(next);
         for process in indices {
-            self.begin_era_of(process, previous.as_ref(), new);
+            self.begin_era_of(process, previous.as_ref());
         }
     }
 
@@ -702,7 +701,7 @@ impl Broadcast {
         last.map_or(floor, |(id, _)| floor.max(id.seq + 1))
     }
 
-    fn begin_era_of(&mut self, process: u32, previous: Option<&super::Era>, new: &[Site]) {
+    fn begin_era_of(&mut self, process: u32, previous: Option<&super::Era>) {
         let era = self.era.as_ref().expect("just begun");
         let Some(p) = self.processes.get_mut(&process) else {
             return;
@@ -738,9 +737,7 @@ impl Broadcast {
             .collect();
         for flight in out.window.values_mut() {
             if let (Some(untaken), Some(previous)) = (&mut flight.untaken, previous) {
-                let now = previous
-                    .translate(*untaken, era)
-                    .minus(era.set(new.iter().copied()));
+                let now = previous.translate(*untaken, era);
                 let failed = untaken
                     .ranks()
                     .map(|r| previous.sites[r])

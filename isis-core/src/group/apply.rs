@@ -58,14 +58,11 @@ impl Machine {
             .iter()
             .position(|s| *s == me)
             .expect("views that are installed contain this site");
-        self.broadcast.begin_era(
-            Era {
-                number,
-                sites,
-                me: rank,
-            },
-            &decision.joining,
-        );
+        self.broadcast.begin_era(Era {
+            number,
+            sites,
+            me: rank,
+        });
         self.requests.ask_again();
         // A view that the next one overtook has no era of its own, but is a view of the sequence.
         let views = core::mem::take(&mut self.cut.installed);

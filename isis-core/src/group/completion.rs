@@ -123,10 +123,9 @@ impl Machine {
     }
 
     fn admit_to_era(&mut self, from: Site, stamped: Stamped, installed: u64) {
-        let applied = self.applied_view();
-        if applied.is_none_or(|a| stamped.view > a) {
-            if applied.is_some() {
-                // Its sender has applied that view, so everybody has stored the decision.
+        if self.applied_view().is_none_or(|a| stamped.view > a) {
+            // Its sender has applied that view, so everybody has stored the decision.
+            if stamped.view < installed || !self.awaits_directory() {
                 self.apply_stored(stamped.view);
             }
             if self.applied_view() != Some(stamped.view) {
@@ -160,6 +159,7 @@ impl Machine {
             return;
         }
         self.broadcast.note(Note::CompletionBegan { view: number });
+        self.begin_without_directory();
         if !self.broadcast.frozen {
             self.broadcast.flush_outbox_for_good();
             self.cut.counts = Counts::default();
@@ -208,7 +208,7 @@ impl Machine {
     fn complete_view(&mut self, from: Site, message: Completion) {
         match message {
             Completion::PushEnd { applied } => {
-                if let (Some(applied), Some(_)) = (applied, self.applied_view()) {
+                if let Some(applied) = applied {
                     self.apply_stored(applied);
                 }
                 self.cut.push_ends.insert(from);
@@ -233,8 +233,9 @@ impl Machine {
             }
             Completion::Directory(entries) => {
                 if self.awaits_directory() {
+                    self.apply_decisions(u64::MAX);
                     self.directory.adopt(entries);
-                    self.apply_stored(u64::MAX);
+                    self.resume_if_current();
                 }
             }
         }
@@ -253,6 +254,7 @@ impl Machine {
         self.cut.reported = true;
         let mut report = self.broadcast.report();
         report.stored = self.cut.decisions.clone();
+        report.informed = self.informed;
         self.say_to_manager(Completion::Report(report));
     }
 
@@ -302,20 +304,46 @@ impl Machine {
         }
     }
 
-    /// Applies what is stored, up to the decision of this view, and goes on if that was the current one.
+    /// Applies what is stored, up to this view, and goes on if that was the current one.
     fn apply_stored(&mut self, upto: u64) {
-        let joining = self
-            .cut
+        let joining = self.joining();
+        let before = self.applied_view();
+        self.apply_decisions(upto);
+        if self.applied_view() == self.cut.number() {
+            self.send_directory(&joining);
+        }
+        if self.applied_view() != before {
+            self.resume_if_current();
+            self.admit_early();
+        }
+    }
+
+    /// A new site that waits for the directory holds messages of the view that it has not applied, and
+    /// the next view comes: their senders may have failed, so that view counts as applied.
+    fn begin_without_directory(&mut self) {
+        let Some(number) = self.cut.number() else {
+            return;
+        };
+        if self.awaits_directory() && self.cut.early.iter().any(|(_, m)| m.view == number) {
+            self.apply_decisions(number);
+            self.admit_early();
+        }
+    }
+
+    fn joining(&self) -> Vec<Site> {
+        self.cut
             .decisions
             .last()
             .map(|d| d.joining.clone())
-            .unwrap_or_default();
-        self.apply_decisions(upto);
+            .unwrap_or_default()
+    }
+
+    fn resume_if_current(&mut self) {
         if self.broadcast.frozen
             && self.applied_view().is_some()
             && self.applied_view() == self.cut.number()
         {
-            self.send_directory(&joining);
+            self.informed = true;
             self.resume();
             self.admit_early();
         }
@@ -338,7 +366,7 @@ fn decide(view: u64, reports: &BTreeMap<Site, Report>) -> Vec<Decision> {
     let clock = reports.values().map(|r| r.clock).max().unwrap_or(0);
     let joining = reports
         .iter()
-        .filter(|(_, r)| r.applied.is_none())
+        .filter(|(_, r)| !r.informed)
         .map(|(s, _)| *s)
         .collect();
     let reports: Vec<&Report> = reports.values().collect();

@@ -43,6 +43,8 @@ pub struct Machine {
     cut: Cut,
     /// The site view that is applied.
     site_view: Option<Arc<SiteView>>,
+    /// It has the directory.
+    informed: bool,
     reachable: bool,
     excluded: bool,
 }
@@ -56,6 +58,7 @@ impl Machine {
             requests: Requests::default(),
             cut: Cut::default(),
             site_view: None,
+            informed: false,
             reachable: true,
             excluded: false,
         }
