@@ -7,6 +7,7 @@
 //! are followed as far as the cut allows, and it is the outcome that is asserted.
 
 mod calls;
+mod changes;
 mod check;
 mod cluster;
 mod list;
