@@ -123,6 +123,11 @@ impl Views {
             true => self.leaving,
             false => inside.statuses.get(&s).is_some_and(|t| t.leaving),
         };
+        // No view is empty: if all who are left leave at once, one stays to be the last.
+        let last = current
+            .sites()
+            .all(|s| leaving(s) || failed.contains(&s))
+            .then_some(self.me);
         let mut next = SiteView {
             number: ViewNumber(current.number.0 + 1),
             joined: Vec::new(),
@@ -131,6 +136,7 @@ impl Views {
         };
         next.members.retain(|m| {
             let reason = match m.site {
+                s if Some(s) == last => return true,
                 s if leaving(s) => LeftReason::Asked,
                 s if failed.contains(&s) => LeftReason::Failed,
                 _ => return true,

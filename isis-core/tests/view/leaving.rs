@@ -85,6 +85,24 @@ fn all_leave_at_once() {
 }
 
 #[test]
+fn all_leave_and_know_it_of_each_other_before_anything_is_decided() {
+    for sites in [2, 3] {
+        let mut network = Network::formed(sites);
+        network.keep = Box::new(|_, _, words| !words.starts_with("propos"));
+        for id in (0..sites).rev() {
+            network.leave(s(id));
+        }
+        network.run(100);
+        network.keep = Box::new(|_, _, _| true);
+        network.run(2000);
+        for id in 0..sites {
+            let view = network.view_of(s(id));
+            assert!(left(&network, s(id)), "site {id} of {sites} in {view}");
+        }
+    }
+}
+
+#[test]
 fn who_left_comes_back_as_a_new_incarnation() {
     let mut network = Network::formed(3);
     network.leave(s(1));
