@@ -1,7 +1,8 @@
 //! Sites.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use isis_core::Error;
@@ -282,12 +283,16 @@ impl Site {
                 return Ok(());
             }
             let result = Timeout(None).wait(py, move |slice| match closed.recv_timeout(slice) {
-                Ok(result) => result,
-                Err(_) => Err(Error::TimedOut),
-            });
+                // Its own timeout has an end, unlike that of the slice.
+                Ok(result) => Ok(result),
+                Err(RecvTimeoutError::Timeout) => Err(Error::TimedOut),
+                Err(RecvTimeoutError::Disconnected) => {
+                    Err(Error::Internal("the closing thread has gone".into()))
+                }
+            })?;
             match result {
-                Err(e) if !e.is_instance_of::<ClosedError>(py) => Err(e),
-                _ => Ok(()),
+                Ok(()) | Err(Error::Closed(_)) => Ok(()),
+                Err(error) => Err(exception(error)),
             }
         })
     }

@@ -8,6 +8,7 @@ from typing import Iterator, List
 import pytest
 
 import isis
+from conftest import Open
 from events import PATIENCE, eventually, messages, until
 
 
@@ -33,6 +34,18 @@ def test_a_timeout_is_kept() -> None:
                 call()
             assert 0.19 < time.monotonic() - start < 5
         assert site.view is None
+
+
+def test_closing_without_anybody_to_tell_ends_in_time(open_sites: Open) -> None:
+    sites = open_sites(2)
+    for site in sites:
+        site.wait_view(2, timeout=20)
+    oldest = sites[0].wait_view().manager.number
+    sites[oldest - 1].halt()
+    start = time.monotonic()
+    with pytest.raises(isis.IsisTimeoutError):
+        sites[2 - oldest].close(timeout=0.3)
+    assert time.monotonic() - start < 5
 
 
 def test_zero_does_not_wait(site: isis.Site) -> None:
