@@ -1,5 +1,7 @@
 //! Sites leave no thread and no descriptor behind, however they end. A program of its own, because
 //! it counts those of the whole program.
+// The clock bounds the tests' own waits.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -242,16 +242,15 @@ impl Shared {
     fn note_deliveries(&self, items: &[ToEndpoint]) {
         let (mut bcasts, mut obcasts, mut gbcasts) = (0, 0, 0);
         for item in items {
-            match item {
-                ToEndpoint::Event {
-                    event: Event::Message(message),
-                    ..
-                } => match &message.label {
+            let ToEndpoint::Event { event, .. } = item else {
+                continue;
+            };
+            if let Event::Message(message) = event {
+                match &message.label {
                     Label::Bcast(_) => bcasts += 1,
                     Label::Obcast(_) => obcasts += 1,
                     Label::Gbcast => gbcasts += 1,
-                },
-                _ => {}
+                }
             }
         }
         add(&self.counters.bcasts_delivered, bcasts);

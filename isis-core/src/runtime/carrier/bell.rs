@@ -25,11 +25,13 @@ impl Bell {
     pub(crate) fn ring(&self) {
         // Pairs with the fence in `sleep`: either the sleeper sees the item, or this sees it asleep.
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
-            if let Some(waker) = &*self.waker.lock() {
-                // Fails only if the eventfd's counter is full, and then it is readable anyway.
-                let _ = waker.wake();
-            }
+        let asleep = self.asleep.load(Ordering::Relaxed);
+        if asleep
+            && self.asleep.swap(false, Ordering::Relaxed)
+            && let Some(waker) = &*self.waker.lock()
+        {
+            // Fails only if the eventfd's counter is full, and then it is readable anyway.
+            let _ = waker.wake();
         }
     }
 
