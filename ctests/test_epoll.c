@@ -301,7 +301,7 @@ static void run(void)
 
 static void *open_late(void *c)
 {
-    struct timespec pause = {0, 20000000};
+    struct timespec pause = {0, 300000000};
     nanosleep(&pause, NULL);
     OK(isis_site_open_text(((cluster *)c)->config[1], &((cluster *)c)->sites[1]));
     return NULL;
@@ -319,13 +319,13 @@ static void test_the_net(void)
     OK(isis_site_open_text(c.config[0], &c.sites[0]));
     OK(isis_process_open(c.sites[0], "net", &process));
     OK(isis_process_get_id(process, &self));
-    CHECK(LIBRARY(isis_dispatch(process, 5, 0)) == 0);
+    CHECK(LIBRARY(isis_dispatch(process, 300, 0)) == 0);
     CHECK(waits > before);
     before = waits; /* without the other site, nothing is ever done */
-    CODE(LIBRARY(isis_join(process, "net", NULL, NULL, 5, 0, NULL)), ISIS_ETIMEDOUT);
+    CODE(LIBRARY(isis_join(process, "net", NULL, NULL, 300, 0, NULL)), ISIS_ETIMEDOUT);
     CHECK(waits > before);
     before = waits;
-    OK(isis_set_send_timeout(process, 5));
+    OK(isis_set_send_timeout(process, 300));
     while (LIBRARY(isis_bcast_to(process, &self, 1, "l", "x", 1, ISIS_WAIT, NULL)) == ISIS_OK)
         ;
     CODE(result, ISIS_ETIMEDOUT);
