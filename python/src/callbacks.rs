@@ -18,7 +18,7 @@ use pyo3::types::{IntoPyDict, PyDict};
 use crate::event;
 use crate::inbox::{ForCallback, Kind, Kinds};
 use crate::process::Member;
-use crate::wait::{as_callback, detached};
+use crate::wait::{Inside, as_callback};
 
 /// Callbacks by kind.
 pub type Set = BTreeMap<Kind, Py<PyAny>>;
@@ -139,9 +139,10 @@ impl Dispatcher {
     fn __call__(&self, py: Python<'_>) {
         /// How long it waits at most without a look around.
         const PATIENCE: Duration = Duration::from_secs(1);
+        let _inside = Inside::enter();
         let member = &self.0;
         loop {
-            let mut next = detached(py, || member.inbox.next_for_callback(PATIENCE));
+            let mut next = py.detach(|| member.inbox.next_for_callback(PATIENCE));
             while let Ok(event) = next {
                 as_callback(|| call(py, member, event));
                 next = member.inbox.next_for_callback(Duration::ZERO);

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use isis_core::Error;
 use pyo3::prelude::*;
 
+use crate::wait::Inside;
+
 macro_rules! exceptions {
     ($($name:ident),*) => { $(pyo3::import_exception!(isis._errors, $name);)* };
 }
@@ -55,6 +57,7 @@ pub fn exception(error: Error) -> PyErr {
 /// What a panic left behind is not looked at again: the library's own state is behind its threads,
 /// which halt the site when one of them panics.
 pub fn entry<T>(body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    let _inside = Inside::enter();
     catch_unwind(AssertUnwindSafe(body))
         .unwrap_or_else(|panic| Err(exception(Error::Internal(panic_text(&*panic)))))
 }

@@ -17,7 +17,7 @@ static FORKS: AtomicUsize = AtomicUsize::new(0);
 #[pyfunction(name = "_after_fork_in_child")]
 pub fn after_in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
-    wait::none_detached();
+    wait::nobody_inside();
 }
 
 /// How many forks lie between the process that loaded the module and this one.

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
 
 use crate::fork;
-use crate::wait::detached;
+use crate::wait::Inside;
 
 /// More lines than this that nobody took yet are counted and dropped.
 const MOST: usize = 10_000;
@@ -164,8 +164,9 @@ struct Pump;
 #[pymethods]
 impl Pump {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let _inside = Inside::enter();
         while !bridge().lines.lock().stopping {
-            detached(py, || {
+            py.detach(|| {
                 let bridge = bridge();
                 let mut lines = bridge.lines.lock();
                 if lines.waiting.is_empty() && !lines.stopping {

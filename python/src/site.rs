@@ -24,7 +24,7 @@ use crate::ids::SiteId;
 use crate::inbox::Kind;
 use crate::logging;
 use crate::process::Process;
-use crate::wait::{self, Timeout, detached, may_block};
+use crate::wait::{self, Timeout, may_block};
 
 /// How long the end of a `with` block waits for the others to agree.
 pub const ON_EXIT: Duration = Duration::from_secs(10);
@@ -101,7 +101,9 @@ fn first_view(word: &str) -> PyResult<FirstView> {
 
 fn open(py: Python<'_>, config: Config) -> PyResult<Site> {
     logging::start(py)?;
-    let site = detached(py, || runtime::Site::open(config)).map_err(exception)?;
+    let site = py
+        .detach(|| runtime::Site::open(config))
+        .map_err(exception)?;
     let handle = Arc::new(Handle {
         site,
         origin: Origin::here(),
@@ -301,7 +303,7 @@ impl Site {
     fn halt(&self, py: Python<'_>) -> PyResult<()> {
         entry(|| {
             let site = self.here()?;
-            detached(py, || site.halt());
+            py.detach(|| site.halt());
             Ok(())
         })
     }
@@ -338,8 +340,7 @@ pub fn quietly(py: Python<'_>, result: PyResult<()>) -> PyResult<()> {
     })
 }
 
-/// For Python's atexit: closes the sites still open and lets all threads come back, since none may
-/// when the interpreter is gone.
+/// For Python's atexit: closes the sites still open and lets all threads leave this crate.
 #[pyfunction(name = "_at_exit")]
 pub fn at_exit(py: Python<'_>) -> PyResult<()> {
     entry(|| {
@@ -352,7 +353,7 @@ pub fn at_exit(py: Python<'_>) -> PyResult<()> {
             py.detach(|| drop(handle.site.close(Some(AT_EXIT))));
         }
         logging::stop(py);
-        wait::until_attached(py, AT_EXIT);
+        wait::until_alone(py, AT_EXIT);
         Ok(())
     })
 }

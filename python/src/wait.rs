@@ -16,36 +16,42 @@ thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How many threads are inside the library without the interpreter's lock.
-static DETACHED: Mutex<usize> = Mutex::new(0);
-static ATTACHED: Condvar = Condvar::new();
+/// How many calls are inside this crate.
+static INSIDE: Mutex<usize> = Mutex::new(0);
+static LEFT: Condvar = Condvar::new();
 
-/// Runs `body` without the interpreter's lock.
-pub fn detached<R: Send>(py: Python<'_>, body: impl FnOnce() -> R + Send) -> R {
-    struct Back;
-    impl Drop for Back {
-        fn drop(&mut self) {
-            *DETACHED.lock() -= 1;
-            ATTACHED.notify_all();
-        }
+/// A call that is inside this crate, waiting or with Python code under it.
+pub struct Inside(());
+
+impl Inside {
+    /// From now on until it is dropped.
+    pub fn enter() -> Inside {
+        *INSIDE.lock() += 1;
+        Inside(())
     }
-    *DETACHED.lock() += 1;
-    let _back = Back; // dropped when the lock is held again
-    py.detach(body)
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let mut inside = INSIDE.lock();
+        // Less than were entered, if the fork was inside one.
+        *inside = inside.saturating_sub(1);
+        LEFT.notify_all();
+    }
 }
 
 /// In a forked child, which has this thread only. The lock is taken with the interpreter's lock held,
 /// as everywhere but at the end, so that no other thread can have had it.
-pub fn none_detached() {
-    *DETACHED.lock() = 0;
+pub fn nobody_inside() {
+    *INSIDE.lock() = 0;
 }
 
-/// Waits until no thread is in [`detached`]: when the interpreter ends, one that came back later
-/// would find it gone.
-pub fn until_attached(py: Python<'_>, patience: Duration) {
+/// Waits until only the caller is inside. When the interpreter ends it ends the threads that come back
+/// for its lock, and that must not happen under a frame of this crate.
+pub fn until_alone(py: Python<'_>, patience: Duration) {
     py.detach(|| {
-        let mut detached = DETACHED.lock();
-        ATTACHED.wait_while_for(&mut detached, |n| *n > 0, patience);
+        let mut inside = INSIDE.lock();
+        LEFT.wait_while_for(&mut inside, |n| *n > 1, patience);
     });
 }
 
@@ -116,7 +122,7 @@ impl Timeout {
         let deadline = self.0.and_then(|t| Instant::now().checked_add(t));
         loop {
             let left = deadline.map_or(SLICE, |d| d.saturating_duration_since(Instant::now()));
-            match detached(py, || step(left.min(SLICE))) {
+            match py.detach(|| step(left.min(SLICE))) {
                 Err(Error::TimedOut) if left > Duration::ZERO => py.check_signals()?,
                 other => return other.map_err(exception),
             }
