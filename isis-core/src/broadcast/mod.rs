@@ -111,8 +111,9 @@ pub struct Broadcast {
     /// OBCASTs stamped with a group view that is not known here yet, and what they precede, as they
     /// arrived.
     unresolved: Vec<MessageId>,
-    /// Placed everywhere, but still named by something that is not (R21).
-    pinned: BTreeSet<MessageId>,
+    /// Placed everywhere, but after something that is still in the store (R21): what waits, by what
+    /// it waits for. Each waits for one at a time, or long chains would be walked again and again.
+    pinned: BTreeMap<MessageId, Vec<MessageId>>,
     floors: BTreeMap<ProcessId, message::Floor>,
     runs: gbcast::Runs,
     takes: BTreeMap<MessageId, u32>,
@@ -149,7 +150,7 @@ impl Broadcast {
             carried_from: 0,
             store: BTreeMap::new(),
             unresolved: Vec::new(),
-            pinned: BTreeSet::new(),
+            pinned: BTreeMap::new(),
             floors: BTreeMap::new(),
             runs: gbcast::Runs::default(),
             takes: BTreeMap::new(),

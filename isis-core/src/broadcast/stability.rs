@@ -299,7 +299,7 @@ impl Broadcast {
             self.collect_finals(sender, reached.finals);
         }
         if reached.placed > from_seq.placed {
-            self.settle(sender, reached.placed);
+            self.settle(sender, from_seq.placed, reached.placed);
         }
         if reached.received > from_seq.received {
             let indices: Vec<u32> = self.processes.keys().copied().collect();
@@ -339,41 +339,27 @@ impl Broadcast {
 
     /// OBCASTs below the floor are placed everywhere: they leave the store once nothing before them is
     /// left there, so that the order through them is not lost.
-    fn settle(&mut self, sender: ProcessId, floor: u64) {
+    fn settle(&mut self, sender: ProcessId, from: u64, floor: u64) {
         let id = |seq| MessageId {
             sender,
             class: Class::Obcast,
             seq,
         };
-        let settled: Vec<MessageId> = self
-            .store
-            .range(id(0)..id(floor))
-            .map(|(id, _)| *id)
-            .collect();
-        self.pinned.extend(settled);
+        let range = self.store.range(id(from)..id(floor));
+        let mut free: Vec<MessageId> = range.map(|(id, _)| *id).collect();
         let mut touched = BTreeSet::from([sender]);
-        loop {
-            let free: Vec<MessageId> = self
-                .pinned
-                .iter()
-                .filter(|id| {
-                    self.store
-                        .get(id)
-                        .is_none_or(|n| !n.body.after.iter().any(|a| self.store.contains_key(a)))
-                })
-                .copied()
-                .collect();
-            if free.is_empty() {
-                break;
+        while let Some(id) = free.pop() {
+            let before = self.store.get(&id).map_or(&[][..], |n| &n.body.after);
+            if let Some(before) = before.iter().find(|a| self.store.contains_key(a)) {
+                self.pinned.entry(*before).or_default().push(id);
+                continue;
             }
-            for id in free {
-                self.pinned.remove(&id);
-                self.store.remove(&id);
-                for p in self.processes.values_mut() {
-                    p.id_list.remove(&id);
-                }
-                touched.insert(id.sender);
+            self.store.remove(&id);
+            for p in self.processes.values_mut() {
+                p.id_list.remove(&id);
             }
+            touched.insert(id.sender);
+            free.extend(self.pinned.remove(&id).unwrap_or_default());
         }
         for sender in touched {
             self.tell_settled(sender);
