@@ -38,7 +38,7 @@ pub struct Cluster {
     pub rng: Rng,
     pub now: u64,
     pub network: Network,
-    pub nodes: Vec<Option<Node>>,
+    pub nodes: Vec<Option<Box<Node>>>,
     lives: Vec<u64>,
     events: BTreeMap<(u64, u64), Event>,
     sequence: u64,
@@ -297,7 +297,7 @@ impl Cluster {
             wake_ups: Vec::new(),
         };
         let node = Node::start(home, &config, site, &mut env);
-        self.nodes[host] = Some(node);
+        self.nodes[host] = Some(Box::new(node));
         for _ in 0..self.options.processes {
             self.open(host);
         }
@@ -447,7 +447,11 @@ impl Cluster {
 
     /// The sites that run and are not out.
     pub fn living(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().flatten().filter(|n| n.out.is_none())
+        self.nodes
+            .iter()
+            .flatten()
+            .map(Box::as_ref)
+            .filter(|n| n.out.is_none())
     }
 
     /// Whether the sites that run, without this host, can go on: a quorum of the latest view that

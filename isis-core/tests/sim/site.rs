@@ -251,7 +251,10 @@ impl Node {
     }
 
     fn schedule(&mut self, env: &mut Env<'_>) {
-        let next = self.deadlines().into_iter().flatten().min();
+        let deadlines = self.deadlines().into_iter().zip(self.stalled_until);
+        let next = deadlines
+            .filter_map(|(d, stalled)| Some(d?.max(stalled)))
+            .min();
         if let Some(at) = next
             && self.scheduled.is_none_or(|s| s <= env.now || at < s)
         {
