@@ -114,6 +114,16 @@ impl Requests {
         self.add(process, What::Close { token, upto });
     }
 
+    /// Whether an earlier join or leave of the same process is open: they go one after the other, so
+    /// that each one's effect shows and none is asked twice.
+    fn is_behind(&self, key: u64) -> bool {
+        let is_change = |r: &Request| matches!(r.what, What::Join { .. } | What::Leave { .. });
+        self.open.get(&key).is_some_and(|this| {
+            let mut earlier = self.open.range(..key).map(|(_, r)| r);
+            is_change(this) && earlier.any(|r| r.process == this.process && is_change(r))
+        })
+    }
+
     /// After the end of an era nothing is under way any more.
     pub fn ask_again(&mut self) {
         for request in self.open.values_mut() {
@@ -160,6 +170,9 @@ impl Machine {
         for key in open {
             // The request before may have changed the group that this one is about.
             self.act_on_upcalls();
+            if self.requests.is_behind(key) {
+                continue;
+            }
             let Some(mut request) = self.requests.open.remove(&key) else {
                 continue;
             };
