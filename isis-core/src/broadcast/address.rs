@@ -87,21 +87,18 @@ impl Broadcast {
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };
-        let lane = p.sent.labels.entry(key).or_default();
-        let other = |b: &Bcast| {
-            label_key(&b.label) == key
-                && !matches!((&b.to, &send.address),
-                    (To::Group { group: a, .. }, Address::Group(b)) if a == b)
+        let group = match send.address {
+            Address::Group(group) => Some(group),
+            Address::List(_) => None,
         };
-        if !lane.waiting.is_empty() || p.sent.open.values().any(other) {
-            p.sent
-                .labels
-                .entry(key)
-                .or_default()
-                .waiting
-                .push_back(send);
-        } else {
-            self.leave_bcast(process, send);
+        match p
+            .sent
+            .labels
+            .get_mut(&key)
+            .filter(|label| label.must_wait(group))
+        {
+            Some(label) => label.waiting.push_back(send),
+            None => self.leave_bcast(process, send),
         }
     }
 
@@ -146,9 +143,7 @@ impl Broadcast {
             after: send.after,
             payload: send.payload,
         };
-        if matches!(body.to, To::Group { .. }) {
-            p.sent.open.insert(id.seq, body.clone());
-        }
+        p.sent.opened(body.clone(), label_key(&body.label));
         self.window_leaves(process, send.id, sites);
         self.send_bcast(process, body);
     }
@@ -279,17 +274,9 @@ impl Broadcast {
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };
-        let old = |b: &Bcast| matches!(b.to, To::Group { group: g, stamp } if g == group && stamp < number);
-        let rejected: Vec<u64> = p
-            .sent
-            .open
-            .iter()
-            .filter(|(_, b)| old(b))
-            .map(|(s, _)| *s)
-            .collect();
         let mut again = Vec::new();
-        for seq in &rejected {
-            let Some(body) = p.sent.open.remove(seq) else {
+        for seq in &p.sent.outdated(group, number) {
+            let Some(body) = p.sent.closed(*seq) else {
                 continue;
             };
             if let Some((_, origin)) = p.sent.unfinal.get_mut(seq) {
@@ -324,7 +311,7 @@ impl Broadcast {
         let Some(p) = self.processes.get_mut(&id.sender.index) else {
             return;
         };
-        if let Some(body) = p.sent.open.remove(&id.seq) {
+        if let Some(body) = p.sent.closed(id.seq) {
             if !p.sent.unfinal.contains_key(&id.seq) {
                 p.sent.unsafe_bcasts.remove(&body.origin);
             }

@@ -196,10 +196,7 @@ impl Broadcast {
             let out = self.outgoing.remove(&id).expect("checked above");
             let number = out.largest.max(lane.last_final);
             lane.last_final = number;
-            if lane.unfinal.is_empty() && lane.waiting.is_empty() {
-                // Bodies that leave from now on carry a clock that is above this final.
-                p.sent.labels.remove(&label);
-            }
+            p.sent.forget_label(label);
             for rank in self.era().others(out.sites) {
                 NumberRun::push(&mut self.outbox_of(rank).finals, id, number, label);
             }

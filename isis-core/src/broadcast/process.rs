@@ -4,8 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::bcast::label_key;
 use super::era::SiteSet;
-use super::message::Bcast;
+use super::message::{Bcast, To};
 use super::queue::PriorityQueues;
 use crate::delivery::GroupView;
 use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
@@ -91,7 +92,7 @@ pub struct Outbound {
     pub labels: BTreeMap<u32, Label>,
     /// Group-addressed BCASTs that left and are neither placed nor rejected at this process (R27),
     /// with what is needed to send them again.
-    pub open: BTreeMap<u64, Bcast>,
+    open: BTreeMap<u64, Bcast>,
     /// The last broadcast of each class accepted, as the application counts.
     pub accepted: [u64; 3],
     /// Accepted broadcasts that count against the window, by the application's sequence numbers.
@@ -116,6 +117,71 @@ impl Outbound {
         (received, first(&self.unplaced).min(received), finals)
     }
 
+    /// A group-addressed BCAST leaves.
+    pub fn opened(&mut self, body: Bcast, label: u32) {
+        if let To::Group { group, .. } = body.to {
+            *self
+                .labels
+                .entry(label)
+                .or_default()
+                .open
+                .entry(group)
+                .or_default() += 1;
+            self.open.insert(body.id.seq, body);
+        }
+    }
+
+    /// A group-addressed BCAST is placed or rejected at its sender.
+    pub fn closed(&mut self, seq: u64) -> Option<Bcast> {
+        let body = self.open.remove(&seq)?;
+        let (key, To::Group { group, .. }) = (label_key(&body.label), &body.to) else {
+            return None;
+        };
+        if let Some(label) = self.labels.get_mut(&key) {
+            match label.open.get_mut(group) {
+                Some(n) if *n > 1 => *n -= 1,
+                _ => {
+                    label.open.remove(group);
+                }
+            }
+        }
+        self.forget_label(key);
+        Some(body)
+    }
+
+    /// Forgets the state of a label that nothing is under way in: bodies that leave from now on carry a
+    /// clock that is above its finals.
+    pub fn forget_label(&mut self, key: u32) {
+        if self.labels.get(&key).is_some_and(Label::is_idle) {
+            self.labels.remove(&key);
+        }
+    }
+
+    /// Whether a group-addressed BCAST is neither placed nor rejected at its sender.
+    pub fn is_open(&self, seq: u64) -> bool {
+        self.open.contains_key(&seq)
+    }
+
+    /// The open ones that are addressed to the group in a view before `number`, in send order.
+    pub fn outdated(&self, group: GroupId, number: u64) -> Vec<u64> {
+        let old = |b: &Bcast| matches!(b.to, To::Group { group: g, stamp } if g == group && stamp < number);
+        self.open
+            .iter()
+            .filter(|(_, b)| old(b))
+            .map(|(seq, _)| *seq)
+            .collect()
+    }
+
+    /// At the end of an era everything is placed or sent again; only what waits to leave stays.
+    pub fn end_era(&mut self) {
+        self.open.clear();
+        for label in self.labels.values_mut() {
+            label.unfinal.clear();
+            label.open.clear();
+        }
+        self.labels.retain(|_, label| !label.is_idle());
+    }
+
     /// Whether all that left is settled everywhere and the other sites have been told.
     pub fn is_finished(&self) -> bool {
         let all = (self.obcasts + 1, self.obcasts + 1, self.bcasts + 1);
@@ -133,6 +199,19 @@ pub struct Label {
     pub last_final: u64,
     /// Sends that wait for an earlier one to another address (R27).
     pub waiting: VecDeque<Send>,
+    /// How many of [`Outbound::open`] are of this label, per group.
+    open: BTreeMap<GroupId, usize>,
+}
+
+impl Label {
+    /// Whether a send to `group`, or to a list, must wait for an open one to another address.
+    pub fn must_wait(&self, group: Option<GroupId>) -> bool {
+        !self.waiting.is_empty() || self.open.keys().any(|open| Some(*open) != group)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.unfinal.is_empty() && self.waiting.is_empty() && self.open.is_empty()
+    }
 }
 
 /// A broadcast in the window of its sender.

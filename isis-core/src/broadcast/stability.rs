@@ -185,7 +185,7 @@ impl Broadcast {
             missing.remove(from);
             if missing.is_empty() {
                 if let Some(origin) = *origin
-                    && !out.open.contains_key(&seq)
+                    && !out.is_open(seq)
                 {
                     out.unsafe_bcasts.remove(&origin);
                 }
@@ -704,11 +704,7 @@ impl Broadcast {
                 out.unsafe_bcasts.remove(&origin);
             }
         }
-        out.open.clear();
-        out.labels.retain(|_, label| !label.waiting.is_empty());
-        out.labels
-            .values_mut()
-            .for_each(|label| label.unfinal.clear());
+        out.end_era();
         for flush in &mut p.flushes {
             flush.others.clear();
         }

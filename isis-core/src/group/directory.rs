@@ -181,6 +181,9 @@ impl Machine {
     }
 
     fn created(&mut self, name: String, group: GroupId) {
+        if group.founder.site == self.broadcast.me() {
+            self.creation_placed(group.founder.index, &name);
+        }
         let members = Vec::from([group.founder]);
         let joined = members.clone();
         let view = Arc::new(GroupView {

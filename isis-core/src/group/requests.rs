@@ -369,6 +369,17 @@ impl Machine {
             .send(rank.into_iter(), lane, Message::Gbcast(message));
     }
 
+    /// A creation that a local process asked for is placed: it won, or another had the name. A join
+    /// that is still open then goes on by what the directory says now.
+    pub(super) fn creation_placed(&mut self, process: u32, name: &str) {
+        for request in self.requests.open.values_mut() {
+            let joins = matches!(&request.what, What::Join { name: n, .. } if n == name);
+            if request.process == process && joins && request.asked == Some(Asked::Directory) {
+                request.asked = Some(Asked::Before);
+            }
+        }
+    }
+
     /// The group that a request went to has no members: it is asked anew, of whoever has the name then.
     pub(super) fn gone(&mut self, group: GroupId, action: &Action) {
         let process = action.process().index;

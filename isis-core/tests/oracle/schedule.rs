@@ -1,0 +1,645 @@
+//! One random schedule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use isis_core::config::Config;
+use isis_core::delivery::{Endpoint, Event, Label, Limits, Olabel, Outcome};
+use isis_core::group::Machine;
+use isis_core::ids::{Epoch, GroupId, Incarnation, ProcessId, Site, SiteId, ViewNumber};
+use isis_core::machine::broadcast::{Address, Call, Effect, Input, ToEndpoint};
+use isis_core::machine::{FromPeer, Lane};
+use isis_core::time::Time;
+use isis_core::view::{LeftReason, Member, SiteView};
+
+use crate::properties;
+use crate::rng::Rng;
+use crate::trace::{Delivered, Sent, Trace, What, digest};
+
+/// Properties of site views: here they are given.
+const GIVEN: [&str; 3] = ["M6", "M7", "M9"];
+
+struct Host {
+    machine: Machine,
+    /// Views decided and not installed here yet.
+    installed: usize,
+    excluded: bool,
+}
+
+struct Run {
+    rng: Rng,
+    now: u64,
+    trace: Trace,
+    hosts: BTreeMap<Site, Host>,
+    endpoints: BTreeMap<ProcessId, Endpoint>,
+    groups: BTreeMap<ProcessId, Vec<GroupId>>,
+    seen: BTreeMap<ProcessId, Arc<SiteView>>,
+    flushes: BTreeSet<(ProcessId, u64)>,
+    /// Per link: lane, number of arrival, bytes.
+    links: BTreeMap<(Site, Site), Vec<(Lane, Bytes)>>,
+    views: Vec<SiteView>,
+    late: Vec<Site>,
+    crashes: u64,
+    sends: u64,
+    payloads: u64,
+    names: u64,
+    large: bool,
+    slow_taker: bool,
+}
+
+/// Runs a schedule; says what went wrong.
+pub fn run(seed: u64, verbose: bool) -> Option<String> {
+    let mut run = Run::new(seed, verbose);
+    for _ in 0..20_000 {
+        if run.sends == 0 {
+            break;
+        }
+        run.random_step();
+    }
+    run.quiet();
+    let stuck = run.stuck();
+    run.trace.live = true;
+    if verbose {
+        println!("left over: {stuck:?}");
+    }
+    match properties::check(&run.trace) {
+        // Whoever acted on both views may have halted before it acted on the first.
+        Err(v) if v.text.starts_with("no site acted") => {}
+        Err(v) if !GIVEN.contains(&v.property) => {
+            return Some(format!("{}: {}", v.property, v.text));
+        }
+        _ => {}
+    }
+    stuck
+}
+
+fn site(id: u32) -> Site {
+    Site {
+        id: SiteId(id),
+        incarnation: Incarnation(1),
+    }
+}
+
+impl Run {
+    fn new(seed: u64, verbose: bool) -> Run {
+        let mut rng = Rng::new(seed);
+        let n = rng.within(2, 5) as u32;
+        let first = rng.within(1, u64::from(n)) as u32;
+        let (crashes, sends) = (rng.below(3), rng.within(3, 60));
+        let trace = Trace {
+            verbose,
+            ..Trace::default()
+        };
+        let mut run = Run {
+            now: 1,
+            trace,
+            hosts: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            flushes: BTreeSet::new(),
+            links: BTreeMap::new(),
+            views: Vec::new(),
+            late: (first..n).map(site).collect(),
+            crashes: crashes.min(u64::from(n) - 1),
+            sends,
+            payloads: 0,
+            names: rng.within(1, 3),
+            large: rng.per_mille(200),
+            slow_taker: rng.per_mille(300),
+            rng,
+        };
+        for id in 0..n {
+            let at = site(id);
+            run.add(What::Start(at));
+            let machine = Machine::new(&Config::new(at.id), at);
+            run.hosts.insert(
+                at,
+                Host {
+                    machine,
+                    installed: 0,
+                    excluded: false,
+                },
+            );
+            for index in 1..=run.rng.within(1, 2) as u32 {
+                run.open(ProcessId { site: at, index });
+            }
+        }
+        run.decide((0..first).map(site).collect());
+        run
+    }
+
+    fn add(&mut self, what: What) {
+        self.trace.add(self.now, what);
+    }
+
+    fn open(&mut self, id: ProcessId) {
+        self.add(What::Open(id));
+        self.endpoints.insert(
+            id,
+            Endpoint::new(id, Limits::from(&Config::new(id.site.id))),
+        );
+        self.call(
+            id,
+            Call::Open {
+                name: String::new(),
+            },
+        );
+    }
+
+    fn call(&mut self, process: ProcessId, call: Call) {
+        self.step(
+            process.site,
+            Input::Call {
+                process: process.index,
+                call,
+            },
+        );
+    }
+
+    /// The oracle decides the next view.
+    fn decide(&mut self, members: Vec<Site>) {
+        let old: Vec<Site> = self
+            .views
+            .last()
+            .map(|v| v.sites().collect())
+            .unwrap_or_default();
+        let out = old.iter().filter(|s| !members.contains(s));
+        self.views.push(SiteView {
+            epoch: Epoch(1),
+            number: ViewNumber(self.views.len() as u64),
+            members: members
+                .iter()
+                .map(|s| Member {
+                    site: *s,
+                    address: String::new(),
+                })
+                .collect(),
+            joined: members
+                .iter()
+                .filter(|s| !old.contains(s))
+                .copied()
+                .collect(),
+            left: out.map(|s| (*s, LeftReason::Failed)).collect(),
+            founding: vec![SiteId(0)],
+            highest: BTreeMap::new(),
+        });
+    }
+
+    fn step(&mut self, at: Site, input: Input) {
+        self.now += 1;
+        let mut out = Vec::new();
+        let Some(host) = self.hosts.get_mut(&at) else {
+            return;
+        };
+        host.machine.handle(Time(self.now * 50), input, &mut out);
+        for effect in out {
+            match effect {
+                Effect::Send { to, lane, packet } => {
+                    let bytes = Bytes::from([&packet.head[..], &packet.body[..]].concat());
+                    for peer in to {
+                        if self.hosts.contains_key(&peer) {
+                            self.links
+                                .entry((at, peer))
+                                .or_default()
+                                .push((lane, bytes.clone()));
+                        }
+                    }
+                }
+                Effect::Deliver { process, item } => {
+                    let id = ProcessId {
+                        site: at,
+                        index: process,
+                    };
+                    if let ToEndpoint::Event {
+                        event: Event::Message(m),
+                        after,
+                    } = &item
+                        && matches!(m.label, Label::Obcast(_))
+                    {
+                        self.trace
+                            .add(self.now, What::Placed(id, m.id, after.clone()));
+                    }
+                    if let Some(e) = self.endpoints.get_mut(&id) {
+                        e.push(item);
+                    }
+                }
+                Effect::Note(note) => self
+                    .trace
+                    .add(self.now, What::Note(at, format!("{note:?}"))),
+            }
+        }
+    }
+
+    fn random_step(&mut self) {
+        match self.rng.below(1000) {
+            0..=1 if self.crashes > 0 => self.crash(),
+            2..=4 => self.change_view(),
+            5..=80 => self.install_somewhere(),
+            81..=200 => self.tick(),
+            201..=400 => self.take_somewhere(),
+            401..=470 => self.act(),
+            _ => {
+                self.deliver_somewhere();
+            }
+        }
+    }
+
+    fn pick_host(&mut self) -> Site {
+        let all: Vec<Site> = self.hosts.keys().copied().collect();
+        all[self.rng.index(all.len())]
+    }
+
+    fn crash(&mut self) {
+        let at = self.pick_host();
+        // Somebody goes on: total failure is another story.
+        let others = |v: &SiteView| v.sites().any(|s| s != at && self.hosts.contains_key(&s));
+        if !self.views.last().is_some_and(others) {
+            return;
+        }
+        self.crashes -= 1;
+        self.add(What::Crash(at));
+        self.hosts.remove(&at);
+        self.endpoints.retain(|p, _| p.site != at);
+        self.late.retain(|s| *s != at);
+        // Of what it sent, each peer gets a prefix.
+        for ((from, to), link) in &mut self.links {
+            if *to == at {
+                link.clear();
+            } else if *from == at {
+                let keep = self.rng.below(link.len() as u64 + 1) as usize;
+                link.truncate(keep);
+            }
+        }
+    }
+
+    /// The oracle excludes who halted, now and then somebody alive, and admits who waits.
+    fn change_view(&mut self) {
+        let Some(view) = self.views.last() else {
+            return;
+        };
+        let members: Vec<Site> = view.sites().collect();
+        let mut next: Vec<Site> = members
+            .iter()
+            .filter(|s| self.hosts.contains_key(s))
+            .copied()
+            .collect();
+        if next.len() > 1 && self.rng.per_mille(100) {
+            next.remove(self.rng.index(next.len()));
+        }
+        if !self.late.is_empty() && self.rng.per_mille(700) {
+            next.push(self.late.remove(0));
+        }
+        if next != members && !next.is_empty() {
+            for s in members.iter().filter(|s| !next.contains(s)) {
+                if let Some(host) = self.hosts.get_mut(s) {
+                    host.excluded = true;
+                }
+            }
+            self.decide(next);
+        }
+    }
+
+    fn install_somewhere(&mut self) {
+        let at = self.pick_host();
+        self.install_next(at);
+    }
+
+    fn install_next(&mut self, at: Site) -> bool {
+        let Some(host) = self.hosts.get_mut(&at) else {
+            return false;
+        };
+        // A site installs from the first view that has it.
+        while let Some(view) = self.views.get(host.installed) {
+            host.installed += 1;
+            if view.contains(at) {
+                let view = view.clone();
+                self.add(What::Install(at, view.clone()));
+                self.step(at, Input::Install(view));
+                return true;
+            } else if host.excluded {
+                let view = view.clone();
+                self.add(What::Out {
+                    site: at,
+                    asked: false,
+                });
+                self.step(at, Input::Excluded(view));
+                self.hosts.remove(&at);
+                self.endpoints.retain(|p, _| p.site != at);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn tick(&mut self) {
+        let at = self.pick_host();
+        self.tick_at(at);
+    }
+
+    fn tick_at(&mut self, at: Site) -> bool {
+        let due = self.hosts.get(&at).and_then(|h| h.machine.deadline());
+        if due.is_some_and(|d| d.0 <= self.now * 50) {
+            self.step(at, Input::Timeout);
+            return true;
+        }
+        false
+    }
+
+    /// The messages of a link that may arrive next: none overtakes an earlier one of its own or a more
+    /// urgent lane.
+    fn candidates(link: &[(Lane, Bytes)]) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut barred = Lane::Bulk;
+        for (i, (lane, _)) in link.iter().enumerate() {
+            let free = found.is_empty() || *lane < barred;
+            if free {
+                found.push(i);
+                barred = barred.min(*lane);
+            }
+            if barred == Lane::Control {
+                break;
+            }
+        }
+        found
+    }
+
+    fn deliver_somewhere(&mut self) -> bool {
+        let open: Vec<(Site, Site)> = self
+            .links
+            .iter()
+            .filter(|((_, to), l)| !l.is_empty() && self.hosts.contains_key(to))
+            .map(|(k, _)| *k)
+            .collect();
+        let Some(&(from, to)) = self.rng.pick(&open) else {
+            return false;
+        };
+        let link = self.links.get_mut(&(from, to)).unwrap();
+        let candidates = Self::candidates(link);
+        let i = candidates[self.rng.index(candidates.len())];
+        let (_, message) = link.remove(i);
+        self.step(to, Input::Receive(FromPeer { from, message }));
+        true
+    }
+
+    fn take_somewhere(&mut self) {
+        let all: Vec<ProcessId> = self.endpoints.keys().copied().collect();
+        if let Some(&p) = self.rng.pick(&all) {
+            let n = if self.slow_taker {
+                1
+            } else {
+                self.rng.within(1, 8)
+            };
+            for _ in 0..n {
+                self.take(p);
+            }
+        }
+    }
+
+    fn take(&mut self, p: ProcessId) -> bool {
+        let Some(e) = self.endpoints.get_mut(&p) else {
+            return false;
+        };
+        let Some(event) = e.next() else { return false };
+        let taken = e.taken();
+        self.record(p, event);
+        if let Some(call) = taken {
+            self.call(p, call);
+        }
+        true
+    }
+
+    fn record(&mut self, p: ProcessId, event: Event) {
+        match event {
+            Event::Message(m) => {
+                let m = Delivered {
+                    id: m.id,
+                    group: m.group,
+                    label: m.label,
+                    digest: digest(&m.payload),
+                };
+                self.add(What::Deliver(p, m));
+            }
+            Event::View(v) => {
+                let groups = self.groups.entry(p).or_default();
+                groups.retain(|g| *g != v.group);
+                if v.members.contains(&p) {
+                    groups.push(v.group);
+                }
+                self.add(What::View(p, v));
+            }
+            Event::SiteView(v) => {
+                self.seen.insert(p, v.clone());
+                self.add(What::SiteView(p, v));
+            }
+            Event::Completed {
+                token,
+                result: Ok(Outcome::Flushed),
+            } => {
+                self.flushes.remove(&(p, token));
+                self.add(What::FlushEnd(p, token));
+            }
+            Event::Closed => {
+                self.add(What::Ended(p));
+                self.endpoints.remove(&p);
+            }
+            _ => {}
+        }
+    }
+
+    /// A process does something.
+    fn act(&mut self) {
+        let all: Vec<ProcessId> = self.endpoints.keys().copied().collect();
+        let Some(&p) = self.rng.pick(&all) else {
+            return;
+        };
+        let groups = self.groups.get(&p).cloned().unwrap_or_default();
+        // Nobody can know a process of a site that is not in the view.
+        let known = self.seen.get(&p);
+        let all: Vec<ProcessId> = all
+            .into_iter()
+            .filter(|q| known.is_some_and(|v| v.contains(q.site)))
+            .collect();
+        match self.rng.below(100) {
+            0..=19 => {
+                let name = format!("g{}", self.rng.below(self.names));
+                if let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().join(&name) {
+                    self.add(What::AskJoin(p, name));
+                    self.call(p, call);
+                }
+            }
+            20..=22 => {
+                if let Some(&g) = self.rng.pick(&groups)
+                    && let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().leave(g)
+                {
+                    self.add(What::AskLeave(p, g));
+                    self.call(p, call);
+                }
+            }
+            23 => {
+                if let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().close() {
+                    self.add(What::Close(p));
+                    self.call(p, call);
+                }
+            }
+            24..=28 => {
+                if let Ok((token, call)) = self.endpoints.get_mut(&p).unwrap().flush() {
+                    self.flushes.insert((p, token));
+                    self.add(What::FlushBegin(p, token));
+                    self.call(p, call);
+                }
+            }
+            29..=34 => {
+                if let Some(&g) = self.rng.pick(&groups) {
+                    let payload = self.payload();
+                    let sent = self
+                        .endpoints
+                        .get_mut(&p)
+                        .unwrap()
+                        .gbcast(g, payload.clone());
+                    self.sent(p, sent, Address::Group(g), Label::Gbcast, &payload);
+                }
+            }
+            35..=64 => {
+                let Some(to) = self.address(&all, &groups) else {
+                    return;
+                };
+                let payload = self.payload();
+                let label = ["a", "b"][self.rng.index(2)];
+                let sent =
+                    self.endpoints
+                        .get_mut(&p)
+                        .unwrap()
+                        .bcast(to.clone(), label, payload.clone());
+                self.sent(p, sent, to, Label::Bcast(label.into()), &payload);
+            }
+            _ => {
+                let Some(to) = self.address(&all, &groups) else {
+                    return;
+                };
+                let payload = self.payload();
+                let olabel = match self.rng.below(4) {
+                    0 => Olabel::Causal,
+                    1 => Olabel::Unordered,
+                    n => Olabel::Stream(["x", "y"][n as usize - 2].into()),
+                };
+                let endpoint = self.endpoints.get_mut(&p).unwrap();
+                let sent = endpoint.obcast(to.clone(), olabel.clone(), payload.clone());
+                self.sent(p, sent, to, Label::Obcast(olabel), &payload);
+            }
+        }
+    }
+
+    fn payload(&mut self) -> Bytes {
+        self.payloads += 1;
+        let mut bytes = self.payloads.to_le_bytes().to_vec();
+        if self.large && self.rng.per_mille(150) {
+            bytes.resize(20_000, 0);
+        }
+        Bytes::from(bytes)
+    }
+
+    fn address(&mut self, all: &[ProcessId], groups: &[GroupId]) -> Option<Address> {
+        if self.rng.per_mille(250) {
+            let list: Vec<ProcessId> = all
+                .iter()
+                .filter(|_| self.rng.per_mille(500))
+                .copied()
+                .collect();
+            return (!list.is_empty()).then_some(Address::List(list));
+        }
+        self.rng.pick(groups).map(|g| Address::Group(*g))
+    }
+
+    fn sent(
+        &mut self,
+        p: ProcessId,
+        sent: Result<(isis_core::ids::MessageId, Call), isis_core::Error>,
+        to: Address,
+        label: Label,
+        payload: &[u8],
+    ) {
+        let Ok((id, call)) = sent else { return };
+        self.sends -= u64::from(self.sends > 0);
+        let after = match &call {
+            Call::Send(s) => s.after.clone(),
+            _ => Vec::new(),
+        };
+        self.add(What::Send(Sent {
+            id,
+            to,
+            label,
+            after,
+            digest: digest(payload),
+        }));
+        self.call(p, call);
+    }
+
+    /// Faults stop; everything runs until nothing moves.
+    fn quiet(&mut self) {
+        self.add(What::Quiet);
+        let halted =
+            |v: &SiteView, hosts: &BTreeMap<Site, Host>| v.sites().any(|s| !hosts.contains_key(&s));
+        if self.views.last().is_some_and(|v| halted(v, &self.hosts)) {
+            let next: Vec<Site> = self
+                .views
+                .last()
+                .unwrap()
+                .sites()
+                .filter(|s| self.hosts.contains_key(s))
+                .collect();
+            self.decide(next);
+        }
+        for _ in 0..200_000 {
+            let sites: Vec<Site> = self.hosts.keys().copied().collect();
+            let mut moved = false;
+            for at in &sites {
+                moved |= self.install_next(*at);
+            }
+            moved |= self.deliver_somewhere();
+            for at in sites {
+                moved |= self.tick_at(at);
+            }
+            let processes: Vec<ProcessId> = self.endpoints.keys().copied().collect();
+            for p in processes {
+                while self.take(p) {
+                    moved = true;
+                }
+            }
+            if !moved {
+                self.now += 100;
+                let due = |h: &Host| h.machine.deadline().is_some();
+                if !self.hosts.values().any(due) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is left over, if anything.
+    fn stuck(&self) -> Option<String> {
+        let current = self.views.last()?;
+        for (at, host) in &self.hosts {
+            if !current.contains(*at) {
+                continue;
+            }
+            let (gauges, pending) = (host.machine.gauges(), host.machine.pending());
+            if gauges != Default::default() || !pending.is_empty() {
+                return Some(format!("L3: at {at}: {gauges:?}, {pending:?}"));
+            }
+        }
+        let member = |p: &&ProcessId| current.contains(p.site);
+        for (p, endpoint) in self.endpoints.iter().filter(|(p, _)| member(p)) {
+            if endpoint.in_flight() != (0, 0) || endpoint.past_len() != 0 {
+                let (flight, past) = (endpoint.in_flight(), endpoint.past_len());
+                return Some(format!("L3: {p}: in flight {flight:?}, past {past}"));
+            }
+        }
+        let flush = self
+            .flushes
+            .iter()
+            .find(|(p, _)| self.endpoints.contains_key(p) && current.contains(p.site));
+        flush.map(|(p, t)| format!("L4: flush {t} of {p} does not return"))
+    }
+}
