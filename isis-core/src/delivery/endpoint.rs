@@ -148,14 +148,13 @@ impl Endpoint {
                 self.expected.insert(*token, Some(result.clone()));
                 return;
             }
-            Event::View(view) if view.members.contains(&self.id) => {
-                if !self.leaving.contains(&view.group) {
+            Event::View(view) => {
+                if !view.members.contains(&self.id) {
+                    self.groups.remove(&view.group);
+                    self.leaving.remove(&view.group);
+                } else if !self.leaving.contains(&view.group) {
                     self.groups.insert(view.group);
                 }
-            }
-            Event::View(view) => {
-                self.groups.remove(&view.group);
-                self.leaving.remove(&view.group);
             }
             Event::Closed | Event::Excluded(_) => self.closed = true,
             _ => {}

@@ -207,7 +207,7 @@ impl Explorer {
         while let Some(state) = queue.pop_front() {
             report.states += 1;
             report.depth = state.depth;
-            if report.states % 1024 == 0 && Instant::now() > end {
+            if report.states.is_multiple_of(1024) && Instant::now() > end {
                 return report;
             }
             match self.successors(&state) {

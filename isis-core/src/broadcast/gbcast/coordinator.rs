@@ -115,11 +115,11 @@ impl Broadcast {
             clock: self.clock,
             payload: payload.freeze(),
         };
-        self.to_participants(sites, start);
+        self.tell_participants(sites, start);
     }
 
     /// Sends to the participants' sites, this one last: its answer may complete the round.
-    fn to_participants(&mut self, sites: SiteSet, message: Gbcast) {
+    fn tell_participants(&mut self, sites: SiteSet, message: Gbcast) {
         let me = self.era().me;
         let large = matches!(&message, Gbcast::Start { payload, .. } if self.lane(payload.len(), &[]) == Lane::Bulk);
         let lane = if large { Lane::Bulk } else { Lane::Data };
@@ -159,7 +159,7 @@ impl Broadcast {
         run.number = run.number.max(proposal);
         let number = run.number;
         if let Some((sites, run)) = Self::next_round(run, Round::Head) {
-            self.to_participants(sites, Gbcast::Final { run, number });
+            self.tell_participants(sites, Gbcast::Final { run, number });
         }
     }
 
@@ -169,7 +169,7 @@ impl Broadcast {
             return;
         };
         if let Some((sites, run)) = Self::next_round(run, Round::List) {
-            self.to_participants(sites, Gbcast::Up { run });
+            self.tell_participants(sites, Gbcast::Up { run });
         }
     }
 
@@ -186,7 +186,7 @@ impl Broadcast {
             return;
         };
         if let Some(record) = self.record_of(id) {
-            self.to_participants(sites, Gbcast::Store(record));
+            self.tell_participants(sites, Gbcast::Store(record));
         }
     }
 
@@ -222,7 +222,7 @@ impl Broadcast {
                 self.upcalls.push_back(Upcall::Committed(record.view));
             }
         }
-        self.to_participants(sites, Gbcast::Commit { run });
+        self.tell_participants(sites, Gbcast::Commit { run });
     }
 
     /// The run is over; the next may begin, here or at the site of the member that is now the oldest.
