@@ -1,4 +1,6 @@
 //! Ballots (R4, R5, R7): PROTOCOL-REVIEW 5, 6, 19, 20, 53, PROPERTIES V2–V4, V10–V12.
+// Each line of a filter is one kind of frame that is kept back.
+#![allow(clippy::nonminimal_bool)]
 
 use isis_core::machine::view::Note;
 use isis_core::machine::{Evidence, LinkReport};
