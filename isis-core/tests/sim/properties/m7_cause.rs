@@ -14,15 +14,15 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     let (mut halted, mut leaving, mut out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut closed, mut asked) = (BTreeSet::new(), BTreeSet::new());
     for (at, record) in history.records.iter().enumerate() {
+        match &record.what {
+            What::Disturbance(_) => disturbed = true,
+            What::Crash(site) => _ = halted.insert(*site),
+            What::Leaving(site) => _ = leaving.insert(*site),
+            What::Close(p) => _ = closed.insert(*p),
+            What::AskLeave(p, g) => _ = asked.insert((*p, *g)),
+            _ => {}
+        }
         let caused = match &record.what {
-            What::Disturbance(_) => {
-                disturbed = true;
-                true
-            }
-            What::Crash(site) => halted.insert(*site) || true,
-            What::Leaving(site) => leaving.insert(*site) || true,
-            What::Close(p) => closed.insert(*p) || true,
-            What::AskLeave(p, g) => asked.insert((*p, *g)) || true,
             What::Install(_, v) => v.left.iter().all(|(site, why)| {
                 out.insert(*site);
                 match why {
