@@ -70,7 +70,7 @@ impl Views {
             outside.unreachable.remove(&site.id);
             match &outside.joining {
                 Some(view) if view.contains(site) => {
-                    step.send(site, &Message::Join { epoch: view.epoch });
+                    step.send(site, &join(view));
                 }
                 _ => step.send(site, &outside.knock()),
             }
@@ -87,7 +87,7 @@ impl Views {
                 step.transport(ViewToTransport::Seek(seeds));
             }
             match &outside.joining {
-                Some(view) => step.send_all(heard, &Message::Join { epoch: view.epoch }),
+                Some(view) => step.send_all(heard, &join(view)),
                 None => step.send_all(heard, &outside.knock()),
             }
         }
@@ -158,7 +158,7 @@ impl Views {
         let addresses = members.map(|m| (m.site.id, m.address.clone())).collect();
         step.transport(ViewToTransport::Seek(addresses));
         let heard = view.sites().filter(|s| self.links.hears(*s));
-        step.send_all(heard, &Message::Join { epoch: view.epoch });
+        step.send_all(heard, &join(&view));
         outside.joining = Some(view);
         self.decision.campaign = None;
     }
@@ -226,6 +226,13 @@ impl Views {
             founding: outside.listed.iter().copied().collect(),
             highest,
         }
+    }
+}
+
+fn join(view: &SiteView) -> Message {
+    Message::Join {
+        epoch: view.epoch,
+        number: view.number,
     }
 }
 

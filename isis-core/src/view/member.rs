@@ -117,17 +117,26 @@ impl Views {
         }
     }
 
-    pub(super) fn on_join(&mut self, from: Site, epoch: Epoch, step: &mut Step) {
+    /// An applicant that does not know our latest view is told: it needs a session with all members.
+    pub(super) fn on_join(
+        &mut self,
+        from: Site,
+        (epoch, number): (Epoch, ViewNumber),
+        step: &mut Step,
+    ) {
         if let Phase::Inside(inside) = &mut self.phase {
             let current = &inside.current;
             if current.contains(from) {
                 inside.bring_up_to_date(from, None, step);
-            } else if current.epoch == epoch
-                && current.highest.get(&from.id) < Some(&from.incarnation)
-            {
-                inside.applicants.insert(from);
-            } else {
+                return;
+            }
+            let fits =
+                current.epoch == epoch && current.highest.get(&from.id) < Some(&from.incarnation);
+            if !fits || number < current.number {
                 step.send(from, &Message::Commit(current.clone()));
+            }
+            if fits {
+                inside.applicants.insert(from);
             }
         }
     }

@@ -63,7 +63,12 @@ pub(super) enum Message {
     /// "I am in no view; these are the sites I would found one with." Binds to nothing.
     Outside { listed: BTreeSet<SiteId> },
     /// "Admit me." Whoever says this never accepts a first view of another epoch (R2).
-    Join { epoch: Epoch },
+    Join {
+        /// The sequence.
+        epoch: Epoch,
+        /// The latest view of it that the applicant knows.
+        number: ViewNumber,
+    },
     /// See [`Status`].
     Status(Status),
     /// Second chance (§4.1): "do you hear this site? I do not."

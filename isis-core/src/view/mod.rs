@@ -162,7 +162,7 @@ impl Views {
     fn on_message(&mut self, from: Site, message: Message, step: &mut Step) {
         match message {
             Message::Outside { listed } => self.on_outside(from, listed, step),
-            Message::Join { epoch } => self.on_join(from, epoch, step),
+            Message::Join { epoch, number } => self.on_join(from, (epoch, number), step),
             Message::Status(status) => self.on_status(from, status, step),
             Message::Doubt { suspect } => {
                 let heard = self.links.hears(suspect);

@@ -34,7 +34,7 @@ use properties::Violation;
 
 const COMMAND: &str = "cargo test --release -p isis-core --test sim seeds -- --nocapture";
 /// Without `SEEDS`: so many, unless time runs out; but at least `LEAST_SEEDS`.
-const DEFAULT_SEEDS: u64 = 40;
+const DEFAULT_SEEDS: u64 = 600;
 const TIME_BUDGET: Duration = Duration::from_secs(60);
 const LEAST_SEEDS: usize = 20;
 /// From so many seeds on, interesting events must have occurred often enough.
