@@ -1,14 +1,16 @@
-//! What the completion of a site view needs of the broadcast layer: pushes, the report, and placing
-//! in the decided order.
+//! The end of an era, as the completion of a site view drives it: pushes, the report, placing in the
+//! decided order, and forgetting it all for the next era.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::address::Locals;
 use super::message::{Message, Report};
 use super::runs::NumberRun;
-use super::{Broadcast, SiteSet};
-use crate::ids::MessageId;
+use super::stability::Outbox;
+use super::{Broadcast, Era, SiteSet};
+use crate::ids::{Class, MessageId, ProcessId};
+use crate::machine::broadcast::ToEndpoint;
 use crate::view::SiteView;
 
 impl Broadcast {
@@ -109,6 +111,97 @@ impl Broadcast {
             .unwrap_or_default();
         for process in queued {
             self.place_bcast(process, id);
+        }
+    }
+
+    /// Everything of the era is placed everywhere: forgets it, and goes on with the sites of `next`.
+    pub fn begin_era(&mut self, next: Era) {
+        let stored = self.store.keys().map(|id| id.sender);
+        let senders: BTreeSet<ProcessId> = stored.chain(self.floors.keys().copied()).collect();
+        let indices: Vec<u32> = self.processes.keys().copied().collect();
+        for sender in senders {
+            let below = match next.rank(sender.site) {
+                Some(_) => self.seen_of(sender),
+                None => u64::MAX,
+            };
+            for process in &indices {
+                self.tell(*process, ToEndpoint::Settled { sender, below });
+            }
+        }
+        self.bcasts.clear();
+        self.outgoing.clear();
+        self.withheld.clear();
+        self.finals.clear();
+        self.carry_log.clear();
+        self.store.clear();
+        self.unresolved.clear();
+        self.pinned.clear();
+        self.floors.clear();
+        self.runs.clear();
+        self.floors_due = None;
+        self.outbox.retain(|site, _| next.rank(*site).is_some());
+        self.outbox.values_mut().for_each(Outbox::next_era);
+        let previous = self.era.replace(next);
+        for process in indices {
+            self.begin_era_of(process, previous.as_ref());
+        }
+    }
+
+    /// One past the last OBCAST of a sender that is or was in the store.
+    fn seen_of(&self, sender: ProcessId) -> u64 {
+        let id = |seq| MessageId {
+            sender,
+            class: Class::Obcast,
+            seq,
+        };
+        let last = self.store.range(id(0)..id(u64::MAX)).next_back();
+        let floor = self.floors.get(&sender).map_or(0, |f| f.placed);
+        last.map_or(floor, |(id, _)| floor.max(id.seq + 1))
+    }
+
+    fn begin_era_of(&mut self, process: u32, previous: Option<&Era>) {
+        let era = self.era.as_ref().expect("just begun");
+        let Some(p) = self.processes.get_mut(&process) else {
+            return;
+        };
+        p.queues.clear();
+        p.up = None;
+        p.id_list.clear();
+        let out = &mut p.sent;
+        out.unreceived.clear();
+        out.unplaced.clear();
+        out.told = Some((out.obcasts + 1, out.obcasts + 1, out.bcasts + 1));
+        for (_, origin) in core::mem::take(&mut out.unfinal).into_values() {
+            if let Some(origin) = origin {
+                out.unsafe_bcasts.remove(&origin);
+            }
+        }
+        out.end_era();
+        for flush in &mut p.flushes {
+            flush.others.clear();
+        }
+        let ids: Vec<MessageId> = out
+            .window
+            .keys()
+            .map(|(class, seq)| MessageId {
+                sender: p.id,
+                class: *class,
+                seq: *seq,
+            })
+            .collect();
+        for flight in out.window.values_mut() {
+            if let (Some(untaken), Some(previous)) = (&mut flight.untaken, previous) {
+                let now = previous.translate(*untaken, era);
+                let failed = untaken
+                    .ranks()
+                    .map(|r| previous.sites[r])
+                    .filter(|s| era.rank(*s).is_none());
+                flight.failed.extend(failed);
+                *untaken = now;
+            }
+        }
+        for id in ids {
+            self.check_window(process, id);
         }
     }
 }

@@ -16,13 +16,16 @@
 //! | `obcast` | §4.3.2: placing at arrival, predecessors' bodies sent along |
 //! | `gbcast` | §4.3.3: the participant's and the coordinator's side of a run (R22–R24) |
 //! | `address` | §3.5: stamps, holding (R25), rejection and re-sending (R27) |
-//! | `cut` | what the end of an era needs: pushes, the report, placing in the decided order |
-//! | `stability` | §4.4: receipts, floors, collection, the sender's window, flush, status |
+//! | `cut` | the end of an era: pushes, the report, placing in the decided order, the next era |
+//! | `stability` | §4.4: receipts, floors, collection |
+//! | `window` | the sender's window (R29) |
+//! | `flush` | §3.4 and *status* |
 
 mod address;
 mod bcast;
 mod cut;
 mod era;
+mod flush;
 mod gbcast;
 mod message;
 mod obcast;
@@ -30,6 +33,7 @@ mod process;
 mod queue;
 mod runs;
 mod stability;
+mod window;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;

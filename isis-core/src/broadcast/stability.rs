@@ -1,4 +1,4 @@
-//! Receipts, floors and collection (§4.4); the sender's window (R29); flush (§3.4, §4.5); status.
+//! Receipts, floors and collection (§4.4).
 //!
 //! A site tells the sender's site what it has *received*, *placed*, of which BCASTs it knows the
 //! final, and what its processes have taken. From that the sender's site computes per process the
@@ -10,15 +10,14 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::Broadcast;
 use super::era::SiteSet;
 use super::message::{Control, Floor, Message};
-use super::process::{Flush, InFlight, Process};
+use super::process::Process;
 use super::runs::{NumberRun, SeqRun};
-use super::{Broadcast, SITE_PROCESS};
-use crate::delivery::{Event, Outcome};
 use crate::ids::{Class, MessageId, ProcessId};
 use crate::machine::Lane;
-use crate::machine::broadcast::{Status, ToEndpoint};
+use crate::machine::broadcast::ToEndpoint;
 use crate::time::Time;
 
 /// Floors wait this long for company; flushes at other sites may wait for them.
@@ -32,7 +31,7 @@ pub(super) struct Outbox {
     received: Vec<SeqRun>,
     placed: Vec<SeqRun>,
     finals_known: Vec<SeqRun>,
-    taken: Vec<SeqRun>,
+    pub taken: Vec<SeqRun>,
     /// Up to where the carry log has been passed on.
     pub carried: u64,
 }
@@ -52,7 +51,7 @@ impl Outbox {
     }
 
     /// At the end of an era only what applications took is still news.
-    fn next_era(&mut self) {
+    pub fn next_era(&mut self) {
         *self = Outbox {
             taken: core::mem::take(&mut self.taken),
             ..Outbox::default()
@@ -249,8 +248,6 @@ impl Broadcast {
         p.is_some_and(|p| !p.sent.unreceived.contains_key(&id.seq))
     }
 
-    // ---- floors ----
-
     pub(super) fn floors_changed(&mut self) {
         if self.floors_due.is_none() {
             self.floors_due = Some(self.now + FLOOR_DELAY);
@@ -382,354 +379,6 @@ impl Broadcast {
         let indices: Vec<u32> = self.processes.keys().copied().collect();
         for process in indices {
             self.tell(process, ToEndpoint::Settled { sender, below });
-        }
-    }
-
-    // ---- the window ----
-
-    /// A broadcast in the window leaves for these sites.
-    pub(super) fn window_leaves(&mut self, process: u32, id: MessageId, sites: SiteSet) {
-        let Some(p) = self.processes.get_mut(&process) else {
-            return;
-        };
-        if let Some(flight) = p.sent.window.get_mut(&(id.class, id.seq)) {
-            flight.untaken = Some(sites);
-        }
-        self.check_window(process, id);
-    }
-
-    fn check_window(&mut self, process: u32, id: MessageId) {
-        let Some(p) = self.processes.get_mut(&process) else {
-            return;
-        };
-        let key = (id.class, id.seq);
-        if p.sent
-            .window
-            .get(&key)
-            .is_some_and(|f| f.untaken.is_some_and(SiteSet::is_empty))
-        {
-            let bytes = p.sent.window.remove(&key).map_or(0, |f| f.bytes);
-            self.tell(process, ToEndpoint::Released { messages: 1, bytes });
-        }
-    }
-
-    /// A GBCAST is placed at its sender: it counts no more, and no failure can undo it.
-    pub(super) fn gbcast_released(&mut self, id: MessageId) {
-        let Some(p) = self.processes.get_mut(&id.sender.index) else {
-            return;
-        };
-        p.sent.unsafe_gbcasts.remove(&id.seq);
-        self.window_leaves(id.sender.index, id, SiteSet::default());
-        self.check_flushes(id.sender.index);
-    }
-
-    /// A broadcast goes to this many local processes.
-    pub(super) fn expect_takes(&mut self, id: MessageId, locals: usize) {
-        match locals {
-            0 => self.all_taken_here(id),
-            // Without an entry the first taking is the last; a rejected attempt may have left one.
-            1 => {
-                self.takes.remove(&id);
-            }
-            n => {
-                self.takes.insert(id, n as u32);
-            }
-        }
-    }
-
-    /// A local process has taken a broadcast.
-    pub(super) fn taken_here(&mut self, id: MessageId) {
-        if let Some(left) = self.takes.get_mut(&id) {
-            *left -= 1;
-            if *left > 0 {
-                return;
-            }
-            self.takes.remove(&id);
-        }
-        self.all_taken_here(id);
-    }
-
-    fn all_taken_here(&mut self, id: MessageId) {
-        if id.class == Class::Gbcast {
-            // Released when it was placed at its sender.
-        } else if id.sender.site == self.me {
-            if let Some(me) = self.era.as_ref().map(|e| e.me) {
-                let run = SeqRun {
-                    process: id.sender.index,
-                    class: id.class,
-                    first: id.seq,
-                    count: 1,
-                };
-                self.taken_at(&run, me);
-            }
-        } else if self.era().rank(id.sender.site).is_some() {
-            SeqRun::push(
-                &mut self.outbox.entry(id.sender.site).or_default().taken,
-                id,
-            );
-        }
-    }
-
-    fn taken_at(&mut self, run: &SeqRun, rank: usize) {
-        let Some(p) = self.processes.get_mut(&run.process) else {
-            return;
-        };
-        let sender = p.id;
-        let range = (run.class, run.first)..(run.class, run.end());
-        let named: Vec<u64> = p.sent.window.range(range).map(|((_, s), _)| *s).collect();
-        for seq in named {
-            let Some(p) = self.processes.get_mut(&run.process) else {
-                return;
-            };
-            if let Some(flight) = p.sent.window.get_mut(&(run.class, seq))
-                && let Some(untaken) = &mut flight.untaken
-            {
-                untaken.remove(rank);
-            }
-            self.check_window(
-                run.process,
-                MessageId {
-                    sender,
-                    class: run.class,
-                    seq,
-                },
-            );
-        }
-    }
-
-    /// The process has taken its events up to this index.
-    pub fn call_taken(&mut self, process: u32, upto: u64) {
-        while let Some(p) = self.processes.get_mut(&process)
-            && let Some((index, id)) = p.untaken.front().copied()
-            && index <= upto
-        {
-            p.untaken.pop_front();
-            self.taken_here(id);
-        }
-    }
-
-    // ---- flush and status ----
-
-    /// §3.4.
-    pub fn call_flush(&mut self, process: u32, token: u64, others: Vec<MessageId>) {
-        let Some(p) = self.processes.get_mut(&process) else {
-            return;
-        };
-        p.flushes.push(Flush {
-            token,
-            upto: p.sent.accepted,
-            others,
-        });
-        self.check_flushes(process);
-    }
-
-    /// Returns the flushes that have nothing to wait for any more.
-    pub fn check_flushes(&mut self, process: u32) {
-        let Some(p) = self
-            .processes
-            .get_mut(&process)
-            .filter(|p| !p.flushes.is_empty())
-        else {
-            return;
-        };
-        let flushes = core::mem::take(&mut p.flushes);
-        let (done, waiting): (Vec<Flush>, Vec<Flush>) = flushes
-            .into_iter()
-            .partition(|f| self.is_flushed(process, f));
-        if let Some(p) = self.processes.get_mut(&process) {
-            p.flushes = waiting;
-        }
-        for flush in done {
-            let event = Event::Completed {
-                token: flush.token,
-                result: Ok(Outcome::Flushed),
-            };
-            self.deliver(process, event, Vec::new());
-        }
-    }
-
-    fn is_flushed(&self, process: u32, flush: &Flush) -> bool {
-        let received = |id: &MessageId| {
-            !self.store.contains_key(id)
-                || self
-                    .floors
-                    .get(&id.sender)
-                    .is_some_and(|f| f.received > id.seq)
-        };
-        self.is_safe(process, flush.upto) && flush.others.iter().all(received)
-    }
-
-    /// Whether no failure can undo what the process sent up to these.
-    pub fn is_safe(&self, process: u32, upto: [u64; 3]) -> bool {
-        let out = &self.processes[&process].sent;
-        let [bcasts, obcasts, gbcasts] = upto;
-        let after = |first: Option<u64>, upto| first.is_none_or(|first| first > upto);
-        after(out.unsafe_bcasts.first().copied(), bcasts)
-            && after(out.unsafe_gbcasts.first().copied(), gbcasts)
-            && out.obcasts >= obcasts
-            && after(out.unreceived.keys().next().copied(), obcasts)
-    }
-
-    /// Whether all before this frontier is placed everywhere, so that a GBCAST may be asked for (R16).
-    pub fn are_settled(&self, process: u32, after: &[MessageId]) -> bool {
-        let p = &self.processes[&process];
-        after.iter().all(|id| {
-            let left = id.sender != p.id || id.seq <= p.sent.obcasts;
-            left && !self.store.contains_key(id)
-        })
-    }
-
-    /// An application's GBCAST is accepted.
-    pub fn accept_gbcast(&mut self, process: u32, id: MessageId, bytes: usize) {
-        let Some(p) = self.processes.get_mut(&process) else {
-            return;
-        };
-        p.sent.accepted[Class::Gbcast as usize] = id.seq;
-        p.sent.unsafe_gbcasts.insert(id.seq);
-        let flight = InFlight {
-            untaken: None,
-            bytes,
-            failed: Vec::new(),
-        };
-        p.sent.window.insert((Class::Gbcast, id.seq), flight);
-    }
-
-    /// Whether an application's GBCAST of a local process is neither placed nor given up.
-    pub fn is_gbcast_open(&self, id: MessageId) -> bool {
-        self.processes
-            .get(&id.sender.index)
-            .is_some_and(|p| p.sent.unsafe_gbcasts.contains(&id.seq))
-    }
-
-    /// The sender is no member any more: nobody gets the GBCAST.
-    pub fn abandon_gbcast(&mut self, id: MessageId) {
-        self.gbcast_released(id);
-    }
-
-    /// §4.1's *status* for a broadcast of a local process.
-    pub fn call_status(&mut self, process: u32, id: MessageId, token: u64) {
-        let Some(p) = self.processes.get(&process) else {
-            return;
-        };
-        let out = &p.sent;
-        let safe = match id.class {
-            Class::Bcast => !out.unsafe_bcasts.contains(&id.seq),
-            Class::Gbcast => !out.unsafe_gbcasts.contains(&id.seq),
-            Class::Obcast => id.seq <= out.obcasts && !out.unreceived.contains_key(&id.seq),
-        };
-        let placed = id.class != Class::Obcast || !out.unplaced.contains_key(&id.seq);
-        let status = match (safe, placed) {
-            (false, _) => Status::Pending,
-            (true, false) => Status::Sent,
-            (true, true) => Status::Stable,
-        };
-        let failed = out
-            .window
-            .get(&(id.class, id.seq))
-            .map(|f| f.failed.clone())
-            .unwrap_or_default();
-        if process != SITE_PROCESS {
-            self.tell(
-                process,
-                ToEndpoint::Status {
-                    token,
-                    status,
-                    failed,
-                },
-            );
-        }
-    }
-
-    // ---- the end of an era ----
-
-    /// Everything of the era is placed everywhere: forgets it, and goes on with the sites of `next`.
-    pub fn begin_era(&mut self, next: super::Era) {
-        let stored = self.store.keys().map(|id| id.sender);
-        let senders: BTreeSet<ProcessId> = stored.chain(self.floors.keys().copied()).collect();
-        let indices: Vec<u32> = self.processes.keys().copied().collect();
-        for sender in senders {
-            let below = match next.rank(sender.site) {
-                Some(_) => self.seen_of(sender),
-                None => u64::MAX,
-            };
-            for process in &indices {
-                self.tell(*process, ToEndpoint::Settled { sender, below });
-            }
-        }
-        self.bcasts.clear();
-        self.outgoing.clear();
-        self.withheld.clear();
-        self.finals.clear();
-        self.carry_log.clear();
-        self.store.clear();
-        self.unresolved.clear();
-        self.pinned.clear();
-        self.floors.clear();
-        self.runs.clear();
-        self.floors_due = None;
-        self.outbox.retain(|site, _| next.rank(*site).is_some());
-        self.outbox.values_mut().for_each(Outbox::next_era);
-        let previous = self.era.replace(next);
-        for process in indices {
-            self.begin_era_of(process, previous.as_ref());
-        }
-    }
-
-    /// One past the last OBCAST of a sender that is or was in the store.
-    fn seen_of(&self, sender: ProcessId) -> u64 {
-        let id = |seq| MessageId {
-            sender,
-            class: Class::Obcast,
-            seq,
-        };
-        let last = self.store.range(id(0)..id(u64::MAX)).next_back();
-        let floor = self.floors.get(&sender).map_or(0, |f| f.placed);
-        last.map_or(floor, |(id, _)| floor.max(id.seq + 1))
-    }
-
-    fn begin_era_of(&mut self, process: u32, previous: Option<&super::Era>) {
-        let era = self.era.as_ref().expect("just begun");
-        let Some(p) = self.processes.get_mut(&process) else {
-            return;
-        };
-        p.queues.clear();
-        p.up = None;
-        p.id_list.clear();
-        let out = &mut p.sent;
-        out.unreceived.clear();
-        out.unplaced.clear();
-        out.told = Some((out.obcasts + 1, out.obcasts + 1, out.bcasts + 1));
-        for (_, origin) in core::mem::take(&mut out.unfinal).into_values() {
-            if let Some(origin) = origin {
-                out.unsafe_bcasts.remove(&origin);
-            }
-        }
-        out.end_era();
-        for flush in &mut p.flushes {
-            flush.others.clear();
-        }
-        let ids: Vec<MessageId> = out
-            .window
-            .keys()
-            .map(|(class, seq)| MessageId {
-                sender: p.id,
-                class: *class,
-                seq: *seq,
-            })
-            .collect();
-        for flight in out.window.values_mut() {
-            if let (Some(untaken), Some(previous)) = (&mut flight.untaken, previous) {
-                let now = previous.translate(*untaken, era);
-                let failed = untaken
-                    .ranks()
-                    .map(|r| previous.sites[r])
-                    .filter(|s| era.rank(*s).is_none());
-                flight.failed.extend(failed);
-                *untaken = now;
-            }
-        }
-        for id in ids {
-            self.check_window(process, id);
         }
     }
 }

@@ -4,18 +4,17 @@
 //!
 //! `SEED` runs one schedule and prints it; `SEEDS` says how many.
 
-// The simulator uses more of these than this test does.
-#[allow(dead_code, unused_imports)]
+// The simulator's checker; not all of it is of use here.
+#![allow(dead_code, unused_imports)]
+
+mod acts;
 #[path = "../sim/history.rs"]
 mod history;
-#[allow(dead_code, unused_imports)]
 #[path = "../sim/properties/mod.rs"]
 mod properties;
-#[allow(dead_code, unused_imports)]
 #[path = "../sim/rng.rs"]
 mod rng;
 mod schedule;
-#[allow(dead_code, unused_imports)]
 #[path = "../sim/trace.rs"]
 mod trace;
 

@@ -27,25 +27,25 @@ struct Host {
     excluded: bool,
 }
 
-struct Run {
-    rng: Rng,
+pub struct Run {
+    pub rng: Rng,
     now: u64,
     trace: Trace,
     hosts: BTreeMap<Site, Host>,
-    endpoints: BTreeMap<ProcessId, Endpoint>,
-    groups: BTreeMap<ProcessId, Vec<GroupId>>,
-    seen: BTreeMap<ProcessId, Arc<SiteView>>,
-    flushes: BTreeSet<(ProcessId, u64)>,
+    pub endpoints: BTreeMap<ProcessId, Endpoint>,
+    pub groups: BTreeMap<ProcessId, Vec<GroupId>>,
+    pub seen: BTreeMap<ProcessId, Arc<SiteView>>,
+    pub flushes: BTreeSet<(ProcessId, u64)>,
     /// Per link: lane, number of arrival, bytes.
     links: BTreeMap<(Site, Site), Vec<(Lane, Bytes)>>,
     views: Vec<SiteView>,
     late: Vec<Site>,
     crashes: u64,
-    sends: u64,
-    payloads: u64,
-    names: u64,
-    large: bool,
-    slow_taker: bool,
+    pub sends: u64,
+    pub payloads: u64,
+    pub names: u64,
+    pub large: bool,
+    pub slow_taker: bool,
 }
 
 /// Runs a schedule; says what went wrong.
@@ -130,7 +130,7 @@ impl Run {
         run
     }
 
-    fn add(&mut self, what: What) {
+    pub fn add(&mut self, what: What) {
         self.trace.add(self.now, what);
     }
 
@@ -148,7 +148,7 @@ impl Run {
         );
     }
 
-    fn call(&mut self, process: ProcessId, call: Call) {
+    pub fn call(&mut self, process: ProcessId, call: Call) {
         self.step(
             process.site,
             Input::Call {
@@ -381,199 +381,6 @@ impl Run {
         let (_, message) = link.remove(i);
         self.step(to, Input::Receive(FromPeer { from, message }));
         true
-    }
-
-    fn take_somewhere(&mut self) {
-        let all: Vec<ProcessId> = self.endpoints.keys().copied().collect();
-        if let Some(&p) = self.rng.pick(&all) {
-            let n = if self.slow_taker {
-                1
-            } else {
-                self.rng.within(1, 8)
-            };
-            for _ in 0..n {
-                self.take(p);
-            }
-        }
-    }
-
-    fn take(&mut self, p: ProcessId) -> bool {
-        let Some(e) = self.endpoints.get_mut(&p) else {
-            return false;
-        };
-        let Some(event) = e.next() else { return false };
-        let taken = e.taken();
-        self.record(p, event);
-        if let Some(call) = taken {
-            self.call(p, call);
-        }
-        true
-    }
-
-    fn record(&mut self, p: ProcessId, event: Event) {
-        match event {
-            Event::Message(m) => {
-                let m = Delivered {
-                    id: m.id,
-                    group: m.group,
-                    label: m.label,
-                    digest: digest(&m.payload),
-                };
-                self.add(What::Deliver(p, m));
-            }
-            Event::View(v) => {
-                let groups = self.groups.entry(p).or_default();
-                groups.retain(|g| *g != v.group);
-                if v.members.contains(&p) {
-                    groups.push(v.group);
-                }
-                self.add(What::View(p, v));
-            }
-            Event::SiteView(v) => {
-                self.seen.insert(p, v.clone());
-                self.add(What::SiteView(p, v));
-            }
-            Event::Completed {
-                token,
-                result: Ok(Outcome::Flushed),
-            } => {
-                self.flushes.remove(&(p, token));
-                self.add(What::FlushEnd(p, token));
-            }
-            Event::Closed => {
-                self.add(What::Ended(p));
-                self.endpoints.remove(&p);
-            }
-            _ => {}
-        }
-    }
-
-    /// A process does something.
-    fn act(&mut self) {
-        let all: Vec<ProcessId> = self.endpoints.keys().copied().collect();
-        let Some(&p) = self.rng.pick(&all) else {
-            return;
-        };
-        let groups = self.groups.get(&p).cloned().unwrap_or_default();
-        // Nobody can know a process of a site that is not in the view.
-        let known = self.seen.get(&p);
-        let all: Vec<ProcessId> = all
-            .into_iter()
-            .filter(|q| known.is_some_and(|v| v.contains(q.site)))
-            .collect();
-        match self.rng.below(100) {
-            0..=19 => {
-                let name = format!("g{}", self.rng.below(self.names));
-                if let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().join(&name) {
-                    self.add(What::AskJoin(p, name));
-                    self.call(p, call);
-                }
-            }
-            20..=22 => {
-                if let Some(&g) = self.rng.pick(&groups)
-                    && let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().leave(g)
-                {
-                    self.add(What::AskLeave(p, g));
-                    self.call(p, call);
-                }
-            }
-            23 => {
-                if let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().close() {
-                    self.add(What::Close(p));
-                    self.call(p, call);
-                }
-            }
-            24..=28 => {
-                if let Ok((token, call)) = self.endpoints.get_mut(&p).unwrap().flush() {
-                    self.flushes.insert((p, token));
-                    self.add(What::FlushBegin(p, token));
-                    self.call(p, call);
-                }
-            }
-            29..=34 => {
-                if let Some(&g) = self.rng.pick(&groups) {
-                    let payload = self.payload();
-                    let sent = self
-                        .endpoints
-                        .get_mut(&p)
-                        .unwrap()
-                        .gbcast(g, payload.clone());
-                    self.sent(p, sent, Address::Group(g), Label::Gbcast, &payload);
-                }
-            }
-            35..=64 => {
-                let Some(to) = self.address(&all, &groups) else {
-                    return;
-                };
-                let payload = self.payload();
-                let label = ["a", "b"][self.rng.index(2)];
-                let sent =
-                    self.endpoints
-                        .get_mut(&p)
-                        .unwrap()
-                        .bcast(to.clone(), label, payload.clone());
-                self.sent(p, sent, to, Label::Bcast(label.into()), &payload);
-            }
-            _ => {
-                let Some(to) = self.address(&all, &groups) else {
-                    return;
-                };
-                let payload = self.payload();
-                let olabel = match self.rng.below(4) {
-                    0 => Olabel::Causal,
-                    1 => Olabel::Unordered,
-                    n => Olabel::Stream(["x", "y"][n as usize - 2].into()),
-                };
-                let endpoint = self.endpoints.get_mut(&p).unwrap();
-                let sent = endpoint.obcast(to.clone(), olabel.clone(), payload.clone());
-                self.sent(p, sent, to, Label::Obcast(olabel), &payload);
-            }
-        }
-    }
-
-    fn payload(&mut self) -> Bytes {
-        self.payloads += 1;
-        let mut bytes = self.payloads.to_le_bytes().to_vec();
-        if self.large && self.rng.per_mille(150) {
-            bytes.resize(20_000, 0);
-        }
-        Bytes::from(bytes)
-    }
-
-    fn address(&mut self, all: &[ProcessId], groups: &[GroupId]) -> Option<Address> {
-        if self.rng.per_mille(250) {
-            let list: Vec<ProcessId> = all
-                .iter()
-                .filter(|_| self.rng.per_mille(500))
-                .copied()
-                .collect();
-            return (!list.is_empty()).then_some(Address::List(list));
-        }
-        self.rng.pick(groups).map(|g| Address::Group(*g))
-    }
-
-    fn sent(
-        &mut self,
-        p: ProcessId,
-        sent: Result<(isis_core::ids::MessageId, Call), isis_core::Error>,
-        to: Address,
-        label: Label,
-        payload: &[u8],
-    ) {
-        let Ok((id, call)) = sent else { return };
-        self.sends -= u64::from(self.sends > 0);
-        let after = match &call {
-            Call::Send(s) => s.after.clone(),
-            _ => Vec::new(),
-        };
-        self.add(What::Send(Sent {
-            id,
-            to,
-            label,
-            after,
-            digest: digest(payload),
-        }));
-        self.call(p, call);
     }
 
     /// Faults stop; everything runs until nothing moves.
