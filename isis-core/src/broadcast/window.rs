@@ -2,6 +2,8 @@
 //! destination processes have taken it. Nothing that is accepted, held, pushed or forwarded waits for
 //! it; only the application does.
 
+use alloc::vec::Vec;
+
 use super::Broadcast;
 use super::era::SiteSet;
 
