@@ -18,7 +18,7 @@
 //!
 //! # Who waits for whom
 //!
-//! Channels have no bound (why that is bounded all the same: [`channel`]), so no thread ever waits
+//! Channels have no bound (why that is bounded all the same: `channel`), so no thread ever waits
 //! to hand something over. Locks are held for the length of a few moves and never while waiting:
 //! a process's endpoint, and inside it nothing but its notifier; a site's status, and inside it
 //! nothing but a new endpoint; the in-process network. What remains is

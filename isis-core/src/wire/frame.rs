@@ -10,7 +10,7 @@
 //! fragment  0x24+lane seq after* ack ack ack total bytes             of one large message
 //! ```
 //!
-//! Version numbers are little-endian; all other numbers are as in [`super::varint`]. The three acks
+//! Version numbers are little-endian; all other numbers are as in `varint`. The three acks
 //! are those of the lanes, most urgent first; `after` are as many sequence numbers as there are more
 //! urgent lanes than the frame's own. The prefix of greeting, answer and refusal keeps its layout in
 //! all versions, so that sites without a common version can still tell each other so.

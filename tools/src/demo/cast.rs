@@ -66,8 +66,8 @@ impl Cast {
         self.folder.join(format!("member{place}"))
     }
 
-    /// The command line of the member in this place: `member <configuration> <text> <place> <sites>
-    /// <base> start|resume`.
+    /// The command line of the member in this place:
+    /// `member CONFIGURATION TEXT PLACE SITES BASE start|resume`.
     pub fn command(&self, place: usize) -> Command {
         let mut command = if self.program(place) == "C" {
             Command::new(&self.c_member)
