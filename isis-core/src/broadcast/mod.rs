@@ -10,7 +10,7 @@
 //! | file | what |
 //! |---|---|
 //! | `era` | sites of an era and sets of them |
-//! | `message`, `runs` | what is said |
+//! | `message`, `runs`, `sound` | what is said, and what is taken |
 //! | `process`, `queue` | the state of one process: priority queues, wait queue, what it sent |
 //! | `bcast` | §4.3.1: Skeen's two phases, finals in send order (R14), proposals after OBCASTs (R16) |
 //! | `obcast` | §4.3.2: placing at arrival, predecessors' bodies sent along |
@@ -32,6 +32,7 @@ mod obcast;
 mod process;
 mod queue;
 mod runs;
+mod sound;
 mod stability;
 mod window;
 

@@ -4,7 +4,11 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::sound::is_number;
 use crate::ids::{Class, MessageId, ProcessId};
+
+/// A run is at most this long, so that a few bytes cannot announce work for hours.
+const MOST_IN_RUN: u32 = 4096;
 
 /// Proposals or finals of consecutive BCASTs of one sender whose numbers are consecutive too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +30,7 @@ impl NumberRun {
                 && last.label == label
                 && last.seq + n == id.seq
                 && last.number + n == number
+                && last.count < MOST_IN_RUN
             {
                 last.count += 1;
                 return;
@@ -38,6 +43,10 @@ impl NumberRun {
             count: 1,
             label,
         });
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.count <= MOST_IN_RUN && is_number(self.seq) && is_number(self.number)
     }
 
     /// The BCASTs with their numbers and label. A run that would overflow is cut short.
@@ -90,6 +99,10 @@ impl SeqRun {
             first: id.seq,
             count: 1,
         });
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        is_number(self.first) && is_number(self.count)
     }
 
     /// One past the last.

@@ -140,8 +140,12 @@ impl Machine {
             .era
             .as_ref()
             .filter(|e| e.number == stamped.view);
-        if let Some(rank) = era.and_then(|e| e.rank(from)) {
+        let Some(era) = era else { return };
+        let Some(rank) = era.rank(from) else { return };
+        if stamped.message.fits(era.everyone()) {
             self.broadcast.receive(rank, stamped.message);
+        } else {
+            self.broadcast.note(Note::Malformed { from });
         }
     }
 

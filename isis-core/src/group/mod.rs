@@ -245,5 +245,5 @@ fn decode(bytes: &Bytes) -> Option<Stamped> {
         Message::Completion(_) => body.is_empty(),
         message => message.set_body(body),
     };
-    fits.then_some(stamped)
+    (fits && stamped.message.is_sound()).then_some(stamped)
 }
