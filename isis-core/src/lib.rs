@@ -5,6 +5,9 @@
 
 extern crate alloc;
 
+// Checks the record of a run; nothing of it is in the protocols.
+#[cfg(feature = "std")]
+pub mod audit;
 pub mod broadcast;
 pub mod config;
 pub mod delivery;

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use isis_core::delivery::{GroupView, Label, Olabel};
-use isis_core::ids::{Class, GroupId, MessageId, ProcessId, Site};
-use isis_core::machine::broadcast::Address;
-use isis_core::view::SiteView;
+use crate::delivery::{GroupView, Label, Olabel};
+use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
+use crate::machine::broadcast::Address;
+use crate::view::SiteView;
 
 use super::trace::{Delivered, Record, Sent, Trace, What};
 
@@ -17,15 +17,20 @@ pub type At = usize;
 /// One thing that a process did or saw, in its own order.
 #[derive(Clone, Debug)]
 pub enum Step<'a> {
+    /// Its application sent a broadcast.
     Send(&'a Sent),
+    /// Its application took a broadcast.
     Deliver(&'a Delivered),
+    /// It took a view of a group.
     View(&'a Arc<GroupView>),
+    /// It took a site view.
     SiteView(&'a Arc<SiteView>),
 }
 
 /// The life of a process.
 #[derive(Debug, Default)]
 pub struct Life<'a> {
+    /// What it did and saw, in order.
     pub steps: Vec<(At, Step<'a>)>,
     /// Where it, or its site, ended.
     pub end: Option<At>,
@@ -37,6 +42,7 @@ pub struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
+    /// What it took.
     pub fn deliveries(&self) -> impl Iterator<Item = (At, &'a Delivered)> + '_ {
         self.steps.iter().filter_map(|(at, step)| match step {
             Step::Deliver(m) => Some((*at, *m)),
@@ -49,6 +55,7 @@ impl<'a> Life<'a> {
         self.deliveries().filter(|(at, _)| *at <= self.counted)
     }
 
+    /// The group views that it took.
     pub fn views(&self) -> impl Iterator<Item = (At, &'a Arc<GroupView>)> + '_ {
         self.steps.iter().filter_map(|(at, step)| match step {
             Step::View(v) => Some((*at, *v)),
@@ -60,17 +67,24 @@ impl<'a> Life<'a> {
 /// See the module's head.
 #[derive(Debug)]
 pub struct History<'a> {
+    /// Of the trace.
     pub records: &'a [Record],
+    /// Of the trace: the promises for survivors count.
     pub live: bool,
+    /// Every process that the trace names as doing something.
     pub lives: BTreeMap<ProcessId, Life<'a>>,
+    /// Every broadcast, and where it was sent.
     pub sends: BTreeMap<MessageId, (At, &'a Sent)>,
+    /// Every group view that somebody took, by group and number.
     pub views: BTreeMap<(GroupId, u64), &'a Arc<GroupView>>,
     /// Where each broadcast was taken, per process.
     pub taken: BTreeMap<MessageId, BTreeMap<ProcessId, (At, &'a Delivered)>>,
+    /// Between OBCASTs.
     pub precedes: Precedes,
 }
 
 impl<'a> History<'a> {
+    /// Indexes a trace.
     pub fn new(trace: &'a Trace) -> History<'a> {
         let mut history = History {
             records: &trace.records,
@@ -175,6 +189,7 @@ impl<'a> History<'a> {
         self.lives.get(&p).is_some_and(alive)
     }
 
+    /// Those who survived, see [`Self::survived`].
     pub fn survivors(&self) -> impl Iterator<Item = (ProcessId, &Life<'a>)> {
         self.lives
             .iter()
@@ -286,6 +301,7 @@ impl Precedes {
         Precedes { index, ids, before }
     }
 
+    /// Whether the first precedes the second.
     pub fn holds(&self, first: MessageId, second: MessageId) -> bool {
         match (self.index.get(&first), self.index.get(&second)) {
             (Some(&a), Some(&b)) => self.before[b][a / 64] >> (a % 64) & 1 == 1,

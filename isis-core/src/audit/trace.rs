@@ -4,16 +4,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use isis_core::delivery::{GroupView, Label};
-use isis_core::ids::{GroupId, MessageId, ProcessId, Site};
-use isis_core::machine::broadcast::Address;
-use isis_core::view::SiteView;
+use crate::delivery::{GroupView, Label};
+use crate::ids::{GroupId, MessageId, ProcessId, Site};
+use crate::machine::broadcast::Address;
+use crate::view::SiteView;
 
 /// A broadcast as its sender's application made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
+    /// ID(B), which names the sender.
     pub id: MessageId,
+    /// A group, or processes.
     pub to: Address,
+    /// The primitive with its label or olabel.
     pub label: Label,
     /// The frontier that the endpoint says it comes after (white box).
     pub after: Vec<MessageId>,
@@ -24,9 +27,13 @@ pub struct Sent {
 /// A broadcast as an application took it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
+    /// ID(B).
     pub id: MessageId,
+    /// The group that it was sent to, and the number of the view that it was taken in.
     pub group: Option<(GroupId, u64)>,
+    /// The primitive with its label or olabel.
     pub label: Label,
+    /// Of the payload.
     pub digest: u64,
 }
 
@@ -41,26 +48,39 @@ pub enum What {
     Install(Site, SiteView),
     /// A site learns that it is out, of its own wish or not.
     Out {
+        /// Which one.
         site: Site,
+        /// By its own wish.
         asked: bool,
     },
     /// A site asks to leave.
     Leaving(Site),
 
+    /// A process begins.
     Open(ProcessId),
     /// The application ends its process.
     Close(ProcessId),
     /// The process has seen its last event.
     Ended(ProcessId),
+    /// The application takes a site view.
     SiteView(ProcessId, Arc<SiteView>),
+    /// The application takes a group view.
     View(ProcessId, Arc<GroupView>),
+    /// The application asks to join the group of a name.
     AskJoin(ProcessId, String),
+    /// The application asks to leave a group.
     AskLeave(ProcessId, GroupId),
+    /// The application sends.
     Send(Sent),
+    /// The application takes a broadcast.
     Deliver(ProcessId, Delivered),
+    /// The application calls flush, an operation of this number.
     FlushBegin(ProcessId, u64),
+    /// That flush returns.
     FlushEnd(ProcessId, u64),
+    /// The application is told that its site has no quorum.
     Blocked(ProcessId),
+    /// The application is told that its site goes on.
     Unblocked(ProcessId),
 
     /// On the delivery queue of a process (white box): a broadcast, with the frontier it comes after.
@@ -78,12 +98,14 @@ pub enum What {
 pub struct Record {
     /// Microseconds of simulated time.
     pub at: u64,
+    /// Which thing.
     pub what: What,
 }
 
 /// The record of a run.
 #[derive(Debug, Default)]
 pub struct Trace {
+    /// What happened, in order.
     pub records: Vec<Record>,
     /// Print each record as it comes.
     pub verbose: bool,
@@ -92,6 +114,7 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Something happens at this time.
     pub fn add(&mut self, at: u64, what: What) {
         let record = Record { at, what };
         if self.verbose {

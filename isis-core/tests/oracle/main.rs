@@ -4,19 +4,17 @@
 //!
 //! `SEED` runs one schedule and prints it; `SEEDS` says how many.
 
-// The simulator's checker; not all of it is of use here.
+// The simulator's checkers; not all of them are of use here.
 #![allow(dead_code, unused_imports)]
 
 mod acts;
-#[path = "../sim/history.rs"]
-mod history;
 #[path = "../sim/properties/mod.rs"]
 mod properties;
 #[path = "../sim/rng.rs"]
 mod rng;
 mod schedule;
-#[path = "../sim/trace.rs"]
-mod trace;
+
+use isis_core::audit::trace;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|v| {

@@ -11,14 +11,12 @@ mod app;
 mod cluster;
 mod counts;
 mod faults;
-mod history;
 mod liveness;
 mod network;
 mod options;
 mod properties;
 mod rng;
 mod site;
-mod trace;
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -30,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use counts::{Counts, Table};
+use isis_core::audit::trace;
 use properties::Violation;
 
 const COMMAND: &str = "cargo test --release -p isis-core --test sim seeds -- --nocapture";

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use isis_core::delivery::LeaveReason;
+use crate::delivery::LeaveReason;
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for life in history.lives.values() {

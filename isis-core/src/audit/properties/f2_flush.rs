@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use isis_core::ids::{Class, MessageId, ProcessId};
+use crate::ids::{Class, MessageId, ProcessId};
 
-use crate::history::{At, History, Step};
-use crate::trace::What;
+use crate::audit::history::{At, History, Step};
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {

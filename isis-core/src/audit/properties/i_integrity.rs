@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::history::History;
+use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for (p, life) in &history.lives {
@@ -29,7 +29,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 #[test]
 fn rejects_other_bytes_duplicates_and_strangers() {
     use super::sketch::Sketch;
-    use crate::trace::What;
+    use crate::audit::trace::What;
     let start = || {
         let mut s = Sketch::new();
         let m = s.bcast_to(0, "q", &[1]);

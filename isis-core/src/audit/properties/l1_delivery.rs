@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use isis_core::ids::Site;
+use crate::ids::Site;
 
 use super::f2_flush::survivor_without;
-use crate::history::History;
-use crate::trace::What;
+use crate::audit::history::History;
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {

@@ -1,7 +1,7 @@
 //! M1: whoever takes a view is in it. The view that ends a process's own membership is the
 //! exception: it does not list it (see `Event::View`).
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for (p, life) in &history.lives {

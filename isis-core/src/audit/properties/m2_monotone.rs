@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for life in history.lives.values() {

@@ -1,7 +1,7 @@
 //! M3: a process takes nothing before its first site view, and nothing of a group before its first
 //! view of that group.
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for life in history.lives.values() {
@@ -22,7 +22,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 #[test]
 fn rejects_a_message_before_the_first_view() {
     use super::sketch::{Sketch, p};
-    use crate::trace::What;
+    use crate::audit::trace::What;
     let mut s = Sketch::new();
     let m = s.bcast(0, "q");
     s.take(&[2], m);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::history::History;
-use crate::trace::What;
+use crate::audit::history::History;
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     let mut groups = BTreeMap::new();
@@ -30,9 +30,9 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     Ok(())
 }
 
-type Sites<'a> = BTreeMap<(isis_core::ids::Epoch, u64), (usize, &'a isis_core::view::SiteView)>;
+type Sites<'a> = BTreeMap<(crate::ids::Epoch, u64), (usize, &'a crate::view::SiteView)>;
 
-fn differs<'a>(seen: &mut Sites<'a>, at: usize, v: &'a isis_core::view::SiteView) -> Option<usize> {
+fn differs<'a>(seen: &mut Sites<'a>, at: usize, v: &'a crate::view::SiteView) -> Option<usize> {
     match seen.entry((v.epoch, v.number.0)) {
         Entry::Vacant(e) => {
             e.insert((at, v));

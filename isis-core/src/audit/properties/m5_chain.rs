@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isis_core::ids::{Epoch, Site};
+use crate::ids::{Epoch, Site};
 
-use crate::history::{History, Step};
-use crate::trace::What;
+use crate::audit::history::{History, Step};
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     no_gaps(history)?;

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use isis_core::delivery::LeaveReason;
-use isis_core::view::LeftReason;
+use crate::delivery::LeaveReason;
+use crate::view::LeftReason;
 
-use crate::history::History;
-use crate::trace::What;
+use crate::audit::history::History;
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     let mut disturbed = false;

@@ -3,10 +3,10 @@
 
 use std::fmt::Debug;
 
-use isis_core::ids::Site;
+use crate::ids::Site;
 
-use crate::history::History;
-use crate::trace::What;
+use crate::audit::history::History;
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for (key, view) in &history.views {

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isis_core::ids::Site;
+use crate::ids::Site;
 
-use crate::history::History;
-use crate::trace::What;
+use crate::audit::history::History;
+use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {
@@ -77,7 +77,7 @@ fn groups(history: &History<'_>) -> Result<(), String> {
 #[test]
 fn rejects_a_dead_site_in_the_last_view() {
     use super::sketch::{Sketch, group_view, site_view};
-    use isis_core::delivery::LeaveReason;
+    use crate::delivery::LeaveReason;
     let mut s = Sketch::new();
     assert!(s.passes(check));
     s.crash(2);

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isis_core::delivery::Label;
-use isis_core::ids::MessageId;
+use crate::delivery::Label;
+use crate::ids::MessageId;
 
-use crate::history::History;
+use crate::audit::history::History;
 
 type Edges = BTreeMap<MessageId, BTreeSet<MessageId>>;
 

@@ -1,9 +1,9 @@
 //! O1c: a BCAST or GBCAST comes after the OBCASTs that its sender had sent or taken, at common
 //! destinations.
 
-use isis_core::ids::{Class, MessageId, ProcessId};
+use crate::ids::{Class, MessageId, ProcessId};
 
-use crate::history::{At, History, Step};
+use crate::audit::history::{At, History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for life in history.lives.values() {

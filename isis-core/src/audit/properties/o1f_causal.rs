@@ -1,9 +1,9 @@
 //! O1f: among BCASTs of one label, what its sender had sent or taken before comes first.
 
-use isis_core::delivery::Label;
-use isis_core::ids::MessageId;
+use crate::delivery::Label;
+use crate::ids::MessageId;
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for (sender, life) in &history.lives {

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isis_core::delivery::Label;
-use isis_core::ids::MessageId;
+use crate::delivery::Label;
+use crate::ids::MessageId;
 
 use super::o1c_after_obcasts::all_before;
-use crate::history::History;
+use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     let mut seen: BTreeSet<(MessageId, MessageId)> = BTreeSet::new();

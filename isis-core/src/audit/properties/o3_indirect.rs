@@ -1,10 +1,10 @@
 //! O3, footnote 2 of §3: what a process had taken when it sent something that a survivor took, is
 //! taken by all surviving destinations; so is what *precedes* an OBCAST that a survivor took.
 
-use isis_core::ids::Class;
+use crate::ids::Class;
 
 use super::f2_flush::survivor_without;
-use crate::history::History;
+use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {

@@ -1,9 +1,9 @@
 //! O4: if one OBCAST precedes another, it comes first at every common destination.
 
-use isis_core::ids::Class;
+use crate::ids::Class;
 
 use super::o1c_after_obcasts::all_before;
-use crate::history::History;
+use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for (id, takers) in &history.taken {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use isis_core::delivery::Label;
-use isis_core::ids::{GroupId, MessageId, ProcessId};
+use crate::delivery::Label;
+use crate::ids::{GroupId, MessageId, ProcessId};
 
-use crate::history::{At, History, Step};
+use crate::audit::history::{At, History, Step};
 
 /// A point in the history of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! R1: if one survivor took a broadcast, all surviving destinations did.
 
 use super::f2_flush::survivor_without;
-use crate::history::History;
+use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {

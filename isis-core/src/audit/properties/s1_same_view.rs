@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for life in history.lives.values() {
@@ -17,7 +17,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                     let Some((group, number)) = m.group else {
                         continue;
                     };
-                    let fits = |v: &&std::sync::Arc<isis_core::delivery::GroupView>| {
+                    let fits = |v: &&std::sync::Arc<crate::delivery::GroupView>| {
                         v.number == number && v.members.contains(&m.id.sender)
                     };
                     if !views.get(&group).is_some_and(fits) {

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isis_core::ids::{GroupId, MessageId, ProcessId};
+use crate::ids::{GroupId, MessageId, ProcessId};
 
-use crate::history::{History, Life, Step};
+use crate::audit::history::{History, Life, Step};
 
 type Sets = BTreeMap<(GroupId, u64), BTreeSet<MessageId>>;
 

@@ -1,6 +1,6 @@
 //! S3: a sender that is a destination takes its own broadcast, unless it fails.
 
-use crate::history::{History, Step};
+use crate::audit::history::{History, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {
