@@ -161,6 +161,7 @@ impl Machine {
         let Counts {
             pushed,
             aborted_runs,
+            orphaned_runs,
             orphans,
             carried_records,
         } = core::mem::take(&mut self.cut.counts);
@@ -170,6 +171,7 @@ impl Machine {
             orphans,
             pushed,
             aborted_runs,
+            orphaned_runs,
             carried_records,
         });
         let indices: Vec<u32> = self.broadcast.processes.keys().copied().collect();

@@ -56,6 +56,7 @@ pub(super) struct Cut {
 pub(super) struct Counts {
     pub pushed: usize,
     pub aborted_runs: usize,
+    pub orphaned_runs: usize,
     pub orphans: usize,
     pub carried_records: usize,
 }
@@ -167,9 +168,12 @@ impl Machine {
         if !self.broadcast.frozen {
             self.broadcast.flush_outbox_for_good();
             self.cut.counts = Counts::default();
+            self.cut.counts.aborted_runs = self.broadcast.uncommitted_runs().count();
         }
+        let runs = self.broadcast.uncommitted_runs();
+        let orphaned = runs.filter(|run| !view.contains(run.sender.site)).count();
+        self.cut.counts.orphaned_runs = orphaned;
         self.broadcast.frozen = true;
-        self.cut.counts.aborted_runs += self.broadcast.uncommitted_runs();
         self.cut.push_ends.clear();
         self.cut.reported = false;
         self.cut.reports.clear();
@@ -249,9 +253,8 @@ impl Machine {
     fn report_if_complete(&mut self) {
         let Some(view) = self.cut.view() else { return };
         let me = self.broadcast.me();
-        let complete = view
-            .sites()
-            .all(|s| s == me || self.cut.push_ends.contains(&s));
+        let ended = |s: Site| s == me || self.cut.push_ends.contains(&s);
+        let complete = view.sites().all(ended);
         if self.cut.reported || !complete {
             return;
         }

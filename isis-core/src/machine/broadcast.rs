@@ -212,8 +212,10 @@ pub enum Note {
         orphans: usize,
         /// Messages of failed sites that this site passed on to others.
         pushed: usize,
-        /// GBCAST runs that ended without a commit record and start again.
+        /// GBCAST runs not committed here when the view came. Without a stored record they start again.
         aborted_runs: usize,
+        /// Those of them whose coordinator's site failed.
+        orphaned_runs: usize,
         /// Commit records that the decision carried.
         carried_records: usize,
     },

@@ -273,6 +273,7 @@ impl Shared {
                 pushed,
                 aborted_runs,
                 carried_records,
+                ..
             } => {
                 count(&counters.completions);
                 add(&counters.completed_orphans, orphans);

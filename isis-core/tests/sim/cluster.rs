@@ -9,7 +9,7 @@ use isis_core::view::SiteView;
 use super::counts::Counts;
 use super::liveness;
 use super::network::{Home, Network, Presence, Transit};
-use super::options::{MS, Operation, Options, SECOND};
+use super::options::{MS, Options, SECOND};
 use super::properties::Violation;
 use super::rng::Rng;
 use super::site::{Env, Node, WakeUp, address_of, id_of};
@@ -21,7 +21,7 @@ const CHECK_INTERVAL: u64 = 100 * MS;
 
 /// What is to come.
 #[derive(Debug)]
-enum Event {
+pub enum Event {
     Arrives(Transit),
     WakeUp(Home, WakeUp),
     Start(usize),
@@ -29,6 +29,8 @@ enum Event {
     Retire(Home),
     Operation,
     Fault,
+    /// A fault in the midst of a storm.
+    Strike,
     Heal,
     NormalSpeed,
 }
@@ -46,6 +48,8 @@ pub struct Cluster {
     pub counts: Counts,
     known: Vec<ProcessId>,
     budget: u64,
+    /// So many operations are left of a storm.
+    pub storm: u64,
     pub quiet: bool,
     /// Site views seen so far, and up to where the trace has been searched for them.
     views: BTreeMap<(Epoch, u64), SiteView>,
@@ -74,6 +78,7 @@ impl Cluster {
             counts: Counts::default(),
             known: Vec::new(),
             budget: options.budget * 2,
+            storm: 0,
             quiet: false,
             views: BTreeMap::new(),
             latest: None,
@@ -110,19 +115,12 @@ impl Cluster {
         self.plan_fault();
     }
 
-    fn plan_operation(&mut self) {
-        let wait = self
-            .rng
-            .around(self.options.faulty_phase / self.options.budget);
-        self.at(self.now + wait, Event::Operation);
-    }
-
     fn plan_fault(&mut self) {
         let wait = self.rng.around(self.options.fault_interval);
         self.at(self.now + wait, Event::Fault);
     }
 
-    fn at(&mut self, at: u64, event: Event) {
+    pub fn at(&mut self, at: u64, event: Event) {
         self.sequence += 1;
         self.events.insert((at, self.sequence), event);
     }
@@ -185,7 +183,8 @@ impl Cluster {
                 self.operate();
                 self.plan_operation();
             }
-            Event::Fault if self.quiet => {}
+            Event::Fault | Event::Strike if self.quiet => {}
+            Event::Strike => self.fault(),
             Event::Fault => {
                 self.fault();
                 self.plan_fault();
@@ -303,7 +302,7 @@ impl Cluster {
         }
     }
 
-    fn open(&mut self, host: usize) {
+    pub fn open(&mut self, host: usize) {
         let mut opened = None;
         self.with_node(host, |node, env| {
             let id = node.open(env);
@@ -331,39 +330,6 @@ impl Cluster {
             let at = self.now + self.rng.below(most);
             self.at(at, Event::Start(host));
         }
-    }
-
-    fn operate(&mut self) {
-        let up: Vec<usize> = (0..self.nodes.len()).filter(|h| self.can_act(*h)).collect();
-        let Some(&host) = self.rng.pick(&up) else {
-            return;
-        };
-        let operations = self.options.operations.clone();
-        let operation = *self.rng.pick(&operations).expect("some always exist");
-        if operation == Operation::Open {
-            return self.open(host);
-        }
-        let times = if self.rng.per_mille(self.options.burst) {
-            self.rng.within(2, 6)
-        } else {
-            1
-        };
-        self.with_node(host, |node, env| {
-            let indices: Vec<u32> = node.processes.keys().copied().collect();
-            if let Some(&process) = env.rng.pick(&indices) {
-                for _ in 0..times {
-                    node.operate(process, operation, env);
-                }
-            }
-        });
-    }
-
-    /// Whether the host's applications run.
-    pub fn can_act(&self, host: usize) -> bool {
-        let now = self.now;
-        self.nodes[host]
-            .as_ref()
-            .is_some_and(|n| n.paused_until <= now && n.out.is_none())
     }
 
     fn stop_faults(&mut self) {

@@ -17,6 +17,7 @@ pub struct Counts {
     pub partitions: u64,
     pub resumed: u64,
     pub aborted_runs: u64,
+    pub orphaned_runs: u64,
     pub resent: u64,
     pub second_chances: u64,
     pub exclusions: u64,
@@ -35,10 +36,11 @@ const REQUIRED: [Event; 8] = [
     ("restart", |c| c.restarts),
     ("partition", |c| c.partitions),
     ("blocked and resumed", |c| c.resumed),
-    ("GBCAST run aborted and restarted", |c| c.aborted_runs),
+    ("GBCAST run whose coordinator died", |c| c.orphaned_runs),
     ("rejection and re-send", |c| c.resent),
 ];
-const OTHERS: [Event; 6] = [
+const OTHERS: [Event; 7] = [
+    ("GBCAST run aborted by a site view", |c| c.aborted_runs),
     ("second chance", |c| c.second_chances),
     ("exclusion of the living", |c| c.exclusions),
     ("commit record carried", |c| c.carried_records),

@@ -87,6 +87,8 @@ pub struct Network {
     options: Options,
     pub hosts: Vec<Presence>,
     cuts: Vec<Vec<bool>>,
+    /// By which factor each direction between two hosts is slower than the fastest.
+    skews: Vec<Vec<u64>>,
     pipes: Vec<Pipe>,
     ends: BTreeMap<Connection, (usize, usize)>,
     names: u64,
@@ -98,8 +100,14 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new(options: &Options, hosts: usize, rng: Rng) -> Network {
+    pub fn new(options: &Options, hosts: usize, mut rng: Rng) -> Network {
+        let mut skew = || match rng.per_mille(300) {
+            true => rng.within(1, options.skew),
+            false => 1,
+        };
+        let skews = (0..hosts).map(|_| (0..hosts).map(|_| skew()).collect());
         Network {
+            skews: skews.collect(),
             rng,
             options: options.clone(),
             hosts: vec![Presence::Silent; hosts],
@@ -113,13 +121,21 @@ impl Network {
         }
     }
 
-    fn latency(&mut self) -> u64 {
+    fn latency(&mut self, from: usize, to: usize) -> u64 {
         let law = self.options.latency;
-        let mut latency = self.rng.within(law.low, law.high) * self.slowness;
+        let factor = self.slowness * self.skews[from][to];
+        let mut latency = self.rng.within(law.low, law.high) * factor;
         if !self.perfect && self.rng.per_mille(law.tail_chance) {
             latency += self.rng.below(law.tail);
         }
         latency
+    }
+
+    /// Of what goes to this side of a pipe.
+    fn latency_to(&mut self, pipe: usize, side: usize) -> u64 {
+        let homes = &self.pipes[pipe].homes;
+        let (from, to) = (homes[1 - side].host, homes[side].host);
+        self.latency(from, to)
     }
 
     fn name(&mut self) -> Connection {
@@ -143,7 +159,7 @@ impl Network {
         for pipe in 0..self.pipes.len() {
             for side in 0..2 {
                 if !self.pipes[pipe].stalled[side].is_empty() {
-                    let at = now + self.latency();
+                    let at = now + self.latency_to(pipe, side);
                     self.sent.push((at, Transit::Thaw { pipe, side }));
                 }
             }
@@ -166,7 +182,7 @@ impl Network {
             // A frame that is on its way meets a new generation of the pipe: none.
             self.pipes[pipe].last[side] = u64::MAX;
             if self.pipes[pipe].open[side] {
-                let at = now + self.latency();
+                let at = now + self.latency_to(pipe, side);
                 self.sent.push((at, Transit::End { pipe, side }));
             }
         }
@@ -193,7 +209,7 @@ impl Network {
     }
 
     pub fn connect(&mut self, now: u64, from: Home, to: usize, peer: SiteId) {
-        let at = now + self.latency();
+        let at = now + self.latency(from.host, to);
         self.sent.push((at, Transit::Syn { from, to, peer }));
     }
 
@@ -205,13 +221,13 @@ impl Network {
         if !self.pipes[pipe].open[mine] || self.pipes[pipe].last[side] == u64::MAX {
             return;
         }
-        let mut at = now + self.latency();
+        let mut at = now + self.latency_to(pipe, side);
         if self.options.datagrams && !self.perfect {
             if self.rng.per_mille(self.options.loss) {
                 return;
             }
             if self.rng.per_mille(self.options.duplicate) {
-                let again = at + self.latency() * self.rng.within(1, 20);
+                let again = at + self.latency_to(pipe, side) * self.rng.within(1, 20);
                 let frame = frame.clone();
                 self.sent
                     .push((again, Transit::Frame { pipe, side, frame }));
@@ -234,7 +250,7 @@ impl Network {
     }
 
     fn send_end(&mut self, now: u64, pipe: usize, side: usize) {
-        let mut at = now + self.latency();
+        let mut at = now + self.latency_to(pipe, side);
         let last = self.pipes[pipe].last[side];
         if last != u64::MAX {
             at = at.max(last);
@@ -349,7 +365,7 @@ impl Network {
         let Presence::Up(life) = self.hosts[to] else {
             let refused = !cut && self.hosts[to] == Presence::Refusing;
             let wait = if refused {
-                self.latency()
+                self.latency(to, from.host)
             } else {
                 self.options.suspect_micros()
             };
@@ -377,7 +393,7 @@ impl Network {
         }
         let home = Home { host: to, life };
         let pipe = self.new_pipe([from, home]);
-        let at = now + self.latency();
+        let at = now + self.latency(to, from.host);
         self.pipes[pipe].last[0] = at;
         self.sent.push((at, Transit::SynAck { pipe, peer }));
         vec![(home, Input::Accepted(self.pipes[pipe].names[1]))]

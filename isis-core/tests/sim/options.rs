@@ -9,6 +9,9 @@ use super::rng::Rng;
 pub const MS: u64 = 1000;
 pub const SECOND: u64 = 1000 * MS;
 
+/// How many operations make a storm.
+pub const STORM: std::ops::Range<u64> = 8..32;
+
 /// How long a frame is on its way.
 #[derive(Clone, Copy, Debug)]
 pub struct Latency {
@@ -77,6 +80,8 @@ pub struct Options {
     pub loss: u64,
     pub duplicate: u64,
     pub latency: Latency,
+    /// Some directions between two hosts are slower than others, by up to this factor.
+    pub skew: u64,
     pub faults: Vec<Fault>,
     /// Mean time between faults, and how long they go on.
     pub fault_interval: u64,
@@ -91,6 +96,10 @@ pub struct Options {
     /// How many operations are drawn, and how many of them send several at once.
     pub budget: u64,
     pub burst: u64,
+    /// Per mille of operations that begin a storm: many more, at once, at all sites; and per mille of
+    /// storms in which something fails.
+    pub storm: u64,
+    pub strike: u64,
     pub groups: usize,
     pub labels: usize,
     pub streams: usize,
@@ -119,6 +128,7 @@ impl Options {
         let datagrams = r.per_mille(200);
         let hello = r.within(40, 200);
         let suspect = hello * r.within(4, 10);
+        let latency = draw_latency(&mut r);
         let listed = [2, 3, 3, 3, 4, 4, 5][r.index(7)];
         let window_messages = if r.per_mille(250) {
             r.within(1, 12) as usize
@@ -135,7 +145,12 @@ impl Options {
             datagrams,
             loss: if datagrams { r.within(0, 200) } else { 0 },
             duplicate: if datagrams { r.within(0, 100) } else { 0 },
-            latency: draw_latency(&mut r),
+            latency,
+            skew: if r.per_mille(500) {
+                (hello * MS / latency.high).clamp(1, 20)
+            } else {
+                1
+            },
             faults: draw_some(&mut r, &ALL_FAULTS, 400),
             fault_interval: r.within(400, 3000) * MS,
             faulty_phase: r.within(3, 12) * SECOND,
@@ -145,6 +160,8 @@ impl Options {
             operations: draw_operations(&mut r),
             budget: r.within(100, 260),
             burst: [0, 100, 300][r.index(3)],
+            storm: [0, 20, 50][r.index(3)],
+            strike: [0, 300, 600][r.index(3)],
             groups: r.within(2, 3) as usize,
             labels: r.within(1, 3) as usize,
             streams: r.within(1, 3) as usize,
@@ -161,6 +178,12 @@ impl Options {
             hello: Duration::from_millis(hello),
             suspect: Duration::from_millis(suspect),
         }
+    }
+
+    /// Mean time between operations outside storms.
+    pub fn operation_interval(&self) -> u64 {
+        let in_storms = self.storm * STORM.end / 2;
+        self.faulty_phase * (1000 + in_storms) / 1000 / self.budget
     }
 
     pub fn suspect_micros(&self) -> u64 {

@@ -430,11 +430,13 @@ impl Node {
                     BroadcastNote::CompletionEnded {
                         orphans,
                         aborted_runs,
+                        orphaned_runs,
                         carried_records,
                         ..
                     } => {
                         env.counts.orphans += *orphans as u64;
                         env.counts.aborted_runs += *aborted_runs as u64;
+                        env.counts.orphaned_runs += *orphaned_runs as u64;
                         env.counts.carried_records += *carried_records as u64;
                     }
                     BroadcastNote::Resent { count } => env.counts.resent += *count as u64,

@@ -119,12 +119,13 @@ impl Broadcast {
             .collect()
     }
 
-    /// How many runs this site takes part in that are not committed.
-    pub fn uncommitted_runs(&self) -> usize {
+    /// The runs that this site takes part in and that are not committed.
+    pub fn uncommitted_runs(&self) -> impl Iterator<Item = MessageId> {
+        let open = |(_, p): &(&MessageId, &Participant)| !p.is_committed();
         self.runs
             .participants
-            .values()
-            .filter(|p| !p.is_committed())
-            .count()
+            .iter()
+            .filter(open)
+            .map(|(run, _)| *run)
     }
 }
