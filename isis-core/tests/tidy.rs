@@ -71,15 +71,31 @@ const LONG: &[(&str, &str)] = &[(
 
 /// Where each mutant removes a protection; `make mutants` has the checkers find them.
 const MUTANTS: &[(&str, &[&str])] = &[
+    ("B2", &["src/group/completion.rs"]),
     ("B3", &["src/broadcast/cut.rs"]),
     ("B4", &["src/broadcast/bcast.rs", "src/broadcast/cut.rs"]),
-    ("C1", &["src/broadcast/stability.rs"]),
+    ("B5", &["src/broadcast/bcast.rs"]),
+    ("B7", &["src/broadcast/bcast.rs"]),
+    ("C1", &["src/broadcast/obcast.rs"]),
     ("C5", &["src/broadcast/obcast.rs"]),
+    ("C6", &["src/broadcast/cut.rs"]),
     ("G1", &["src/broadcast/obcast.rs"]),
+    ("G4", &["src/broadcast/gbcast/participant.rs"]),
+    ("G5", &["src/broadcast/obcast.rs"]),
     ("G6", &["src/broadcast/gbcast/coordinator.rs"]),
+    ("R12", &["src/group/completion.rs"]),
+    ("R14", &["src/broadcast/bcast.rs"]),
+    ("R15", &["src/broadcast/bcast.rs"]),
+    ("R16", &["src/broadcast/bcast.rs"]),
+    ("R21", &["src/broadcast/process.rs"]),
+    ("R22", &["src/broadcast/gbcast/coordinator.rs"]),
+    ("R24", &["src/broadcast/gbcast/coordinator.rs"]),
+    ("R25", &["src/broadcast/address.rs"]),
+    ("R27", &["src/broadcast/process.rs"]),
     ("V1", &["src/view/quorum.rs"]),
     ("V2", &["src/view/decision.rs"]),
     ("V3", &["src/view/decision.rs"]),
+    ("V4", &["src/view/decision.rs"]),
     ("V5", &["src/view/quorum.rs"]),
 ];
 

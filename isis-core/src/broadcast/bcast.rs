@@ -99,6 +99,8 @@ impl Broadcast {
         let known = self.bcasts.contains_key(&body.id)
             || self.finals.contains_key(&body.id)
             || body.id.seq < settled;
+        // The mutant keeps nothing that it first hears of in a completion.
+        let known = known || (self.frozen && cfg!(isis_mutant = "B7"));
         if !known && body.sites.contains(self.era().me) {
             self.accept_bcast(body);
         }
@@ -133,10 +135,8 @@ impl Broadcast {
             Locals::Unknown => return,
             Locals::Past => Vec::new(),
             Locals::Known(locals) => {
-                if locals
-                    .iter()
-                    .any(|q| self.waits_for_any(*q, &entry.body.after))
-                {
+                let waits = |q: &u32| self.waits_for_any(*q, &entry.body.after);
+                if locals.iter().any(waits) && !cfg!(isis_mutant = "R16") {
                     return;
                 }
                 let origin = entry.origin();
@@ -194,7 +194,12 @@ impl Broadcast {
         {
             lane.unfinal.pop_front();
             let out = self.outgoing.remove(&id).expect("checked above");
-            let number = out.largest.max(lane.last_final);
+            let least = if cfg!(isis_mutant = "R14") {
+                0
+            } else {
+                lane.last_final
+            };
+            let number = out.largest.max(least);
             lane.last_final = number;
             p.sent.forget_label(label);
             for rank in self.era().others(out.sites) {
@@ -216,7 +221,9 @@ impl Broadcast {
 
     /// A final is known here; `needs` may not know it.
     fn learn_final(&mut self, id: MessageId, number: u64, label: u32, needs: SiteSet) {
-        self.clock = self.clock.max(number);
+        if !cfg!(isis_mutant = "B5") {
+            self.clock = self.clock.max(number);
+        }
         let settled = self.floors.get(&id.sender).map_or(0, |f| f.finals);
         if id.seq < settled || self.finals.contains_key(&id) {
             return;
@@ -253,15 +260,14 @@ impl Broadcast {
 
     /// Mutant B4: a removed destination's missing proposal is left out instead of counted as K+1.
     #[cfg(isis_mutant = "B4")]
-    pub(super) fn leave_missing_proposals_out(&mut self) {
-        let open: Vec<_> = self
-            .outgoing
-            .iter()
-            .filter(|(_, o)| o.largest > 0)
-            .map(|(i, o)| (*i, o.largest, o.label))
-            .collect();
-        for (id, number, label) in open {
-            self.finals.insert(id, (number, label));
+    pub(super) fn leave_missing_proposals_out(&mut self, alive: SiteSet) {
+        let mut lanes = BTreeSet::new();
+        for out in self.outgoing.values_mut() {
+            out.waiting = out.waiting.and(alive);
+            lanes.insert((out.process, out.label));
+        }
+        for (process, label) in lanes {
+            self.finalize_in_order(process, label);
         }
     }
 
@@ -371,6 +377,9 @@ impl Broadcast {
     /// Before a body leaves on a link, the finals known here have left on it (R15): those computed
     /// here for this site, and those that it may not have heard from others.
     pub(super) fn flush_finals(&mut self, rank: usize) {
+        if cfg!(isis_mutant = "R15") {
+            return;
+        }
         let site = self.era().sites[rank];
         let end = self.carried_from + self.carry_log.len() as u64;
         let outbox = self.outbox.entry(site).or_default();

@@ -18,16 +18,17 @@ impl Broadcast {
     /// Says how many messages it sent.
     pub fn push_for_failed(&mut self, view: &SiteView) -> usize {
         let failed = |id: &MessageId| !view.contains(id.sender.site);
+        let alive = self.era().set(view.sites());
         if cfg!(isis_mutant = "B3") {
             self.bcasts
                 .retain(|id, entry| entry.number.is_some() || !failed(id));
-            return 0;
         }
-        let alive = self.era().set(view.sites());
+        #[cfg(isis_mutant = "B4")]
+        self.leave_missing_proposals_out(alive);
         let obcasts: Vec<(MessageId, SiteSet)> = self
             .store
             .iter()
-            .filter(|(id, _)| failed(id))
+            .filter(|(id, _)| failed(id) && !cfg!(isis_mutant = "C6"))
             .map(|(id, n)| (*id, n.body.sites))
             .collect();
         let bcasts: Vec<_> = self
@@ -55,8 +56,6 @@ impl Broadcast {
 
     /// The REPORT of this site.
     pub fn report(&mut self) -> Report {
-        #[cfg(isis_mutant = "B4")]
-        self.leave_missing_proposals_out();
         let mut finals = Vec::new();
         for (id, (number, label)) in &self.finals {
             NumberRun::push(&mut finals, *id, *number, *label);

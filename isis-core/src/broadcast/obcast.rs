@@ -73,13 +73,24 @@ impl Broadcast {
             if node.sent_to.contains(rank) {
                 continue;
             }
-            if predecessors_done || cfg!(isis_mutant = "C5") {
+            if predecessors_done {
                 self.transmit_one(id, rank);
             } else {
                 stack.push((id, true));
-                stack.extend(node.body.after.iter().map(|a| (*a, false)));
+                let before = node.body.after.iter();
+                stack.extend(
+                    before
+                        .filter(|a| self.goes_along(a, rank))
+                        .map(|a| (*a, false)),
+                );
             }
         }
+    }
+
+    /// A predecessor goes along to every site; the mutant's only to its own destinations.
+    fn goes_along(&self, id: &MessageId, rank: usize) -> bool {
+        let addressed = |node: &Node| node.body.sites.contains(rank);
+        !cfg!(isis_mutant = "C5") || self.store.get(id).is_some_and(addressed)
     }
 
     fn transmit_one(&mut self, id: MessageId, rank: usize) {
@@ -117,7 +128,7 @@ impl Broadcast {
             }
             return;
         }
-        if id.seq < settled {
+        if id.seq < settled && !cfg!(isis_mutant = "C1") {
             return;
         }
         let mut sent_to = SiteSet::one(self.era().me);
@@ -195,7 +206,9 @@ impl Broadcast {
     /// Whether it is stamped with a group view that is not placed at the process yet.
     fn is_early(&self, process: u32, body: &Obcast) -> bool {
         match &body.to {
-            To::Group { group, stamp } => self.processes[&process].view_of(*group) < *stamp,
+            To::Group { group, stamp } => {
+                self.processes[&process].view_of(*group) < *stamp && !cfg!(isis_mutant = "G5")
+            }
             To::List(_) => false,
         }
     }

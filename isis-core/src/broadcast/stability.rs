@@ -204,9 +204,6 @@ impl Broadcast {
 
     /// An OBCAST is *placed* at all its processes here.
     pub(super) fn placed_here(&mut self, id: MessageId) {
-        if cfg!(isis_mutant = "C1") {
-            self.store.remove(&id);
-        }
         match self.era().rank(id.sender.site) {
             Some(rank) if rank == self.era().me => {
                 let run = SeqRun {

@@ -67,7 +67,12 @@ impl Decision {
 
     /// Notes acceptances; returns all that are known of this proposal.
     pub fn learn(&mut self, sites: &[Site], proposal: &Proposal) -> &BTreeSet<Site> {
-        let acceptors = self.learned.entry(proposal.clone()).or_default();
+        let mut accepted = proposal.clone();
+        if cfg!(isis_mutant = "V4") {
+            accepted.ballot.attempt = 0;
+            accepted.ballot.proposer = proposal.view.manager();
+        }
+        let acceptors = self.learned.entry(accepted).or_default();
         acceptors.extend(sites);
         acceptors
     }

@@ -168,6 +168,9 @@ impl Broadcast {
         let Some(run) = self.answered(from, id, Round::Head) else {
             return;
         };
+        if cfg!(isis_mutant = "R22") {
+            run.waiting = SiteSet::default();
+        }
         if let Some((sites, run)) = Self::next_round(run, Round::List) {
             self.tell_participants(sites, Gbcast::Up { run });
         }
@@ -208,6 +211,9 @@ impl Broadcast {
         let Some(run) = self.answered(from, id, Round::Store) else {
             return;
         };
+        if cfg!(isis_mutant = "R24") {
+            run.waiting = SiteSet::default();
+        }
         let Some((sites, run)) = Self::next_round(run, Round::Commit) else {
             return;
         };

@@ -242,8 +242,14 @@ impl Broadcast {
         }
         p.queues.remove_gbcast((record.number, run));
         let before: BTreeSet<MessageId> = record.before.iter().map(|l| l.id).collect();
-        self.place_before(process, &before);
-        self.place_record(process, &record, member.then_some((base, payload)));
+        let member = member.then_some((base, payload));
+        if cfg!(isis_mutant = "G4") {
+            self.place_record(process, &record, member);
+            self.place_before(process, &before);
+        } else {
+            self.place_before(process, &before);
+            self.place_record(process, &record, member);
+        }
         if let Some(p) = self.processes.get_mut(&process) {
             p.up = None;
         }
