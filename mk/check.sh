@@ -55,6 +55,7 @@ check "tools needed"      mk/tools-needed.sh
 check "formatting"        cargo fmt --all --check
 check "clippy"            cargo clippy --locked --workspace --all-targets -- -D warnings
 check "protocols without std" mk/no-std.sh
+check "no mutant is shipped" mk/no-mutant.sh
 check "Rust tests"        cargo test --locked
 check "simulator"         env SEEDS="$SEEDS" cargo test --locked --release -p isis-core --test sim
 check "Rust documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace

@@ -8,8 +8,36 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-MUTANTS=${MUTANTS:-V1 V2 V3 V4 V5 B2 B3 B4 B5 B7 C1 C5 C6 G1 G4 G5 G6 \
-  R12 R14 R15 R16 R21 R22 R24 R25 R27}
+# The name, as in the code, and what is taken out.
+read -r -d '' ALL <<'LIST'
+V1 a view needs a quorum of the one before
+V2 a take-over is bound by what was accepted
+V3 by the highest ballot accepted, not by any
+V4 acceptances count for one ballot
+V5 the quorum is one of the view before, not of the one proposed
+B2 a known final beats a new maximum
+B3 nobody discards an orphan on local knowledge
+B4 a failed destination's missing proposal counts as K+1
+B5 the clock jumps to every final seen
+B7 what is first heard of in a completion is kept
+C1 copies of what has left the store are dropped
+C5 predecessors go along to sites that they are not addressed to
+C6 OBCASTs of a failed sender are passed on
+G1 nothing is placed while a wait queue is up
+G4 old messages are placed before the new group view
+G5 a message stamped with a later group view waits for it
+G6 every member's list is in *before*
+R12 nobody reports before all have pushed
+R14 finals of a sender and label never decrease
+R15 finals known here leave before the next body
+R16 a proposal waits for the OBCASTs that the BCAST lists
+R21 ids are kept until placed everywhere, not received
+R22 wait queues go up when the GBCAST heads all queues
+R24 a GBCAST is placed when all have stored its record
+R25 sends are held while the wait queue is up
+R27 an earlier BCAST to another address is placed first
+LIST
+MUTANTS=${MUTANTS:-$(cut -d ' ' -f 1 <<<"$ALL")}
 export SEEDS=${SEEDS:-5000} EXPLORE_SECONDS=${EXPLORE_SECONDS:-60}
 DIR=$PWD/target/mutants
 mkdir -p "$DIR"
@@ -17,19 +45,11 @@ mkdir -p "$DIR"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$DIR/build}
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_INCREMENTAL=1
 
-# Cargo runs the compiler through this for the workspace's own crates, and keeps what each wrapper
-# built apart.
-wrapper() {
-  printf '#!/bin/sh\nexec "$@" --cfg '\''isis_mutant="%s"'\''\n' "$1" >"$DIR/rustc-$1"
-  chmod +x "$DIR/rustc-$1"
-  echo "$DIR/rustc-$1"
-}
-
 # The explorer fails and says after how many states; the simulator turns its verdict around and names
 # the seed. A failure to compile is neither.
 hunt() {
   local mutant=$1 tests=$2
-  EXPECT_VIOLATION=1 RUSTC_WORKSPACE_WRAPPER=$(wrapper "$mutant") \
+  EXPECT_VIOLATION=1 RUSTC_WORKSPACE_WRAPPER=$(mk/mutant-rustc.sh "$mutant") \
     cargo test --locked --release -p isis-core --test "$tests" 2>&1
 }
 
@@ -54,7 +74,8 @@ for mutant in $MUTANTS; do
       ;;
     *) passed=$((passed + 1)) ;;
   esac
-  row=$(printf '%-4s %-13s %-32s %4d s' "$mutant" "$tests" "$found" $((SECONDS - start)))
+  lacks=$(sed -n "s/^$mutant //p" <<<"$ALL")
+  row=$(printf '%-4s %-64s %-13s %-30s %4d s' "$mutant" "$lacks" "$tests" "$found" $((SECONDS - start)))
   echo "$row"
   table+=("$row")
 done

@@ -10,6 +10,9 @@
 //! Every function's comment is the header's: what it does, thread, blocking, ownership, codes.
 #![allow(non_camel_case_types)] // the names are C's
 
+// Shipped: never the protocols with a protection taken out.
+const _: () = assert!(!isis_core::IS_MUTANT, "this would ship a mutant");
+
 // The header has its declarations in this order.
 mod status;
 

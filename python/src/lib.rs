@@ -27,6 +27,9 @@ mod wait;
 
 use pyo3::prelude::*;
 
+// Shipped: never the protocols with a protection taken out.
+const _: () = assert!(!isis_core::IS_MUTANT, "this would ship a mutant");
+
 /// Classes and threads belong to one interpreter, and threads of the library come back to the main
 /// one. Python 3.12 and later refuse by themselves, from what the module says of itself.
 fn refuse_subinterpreters(py: Python<'_>) -> PyResult<()> {
