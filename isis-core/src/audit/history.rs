@@ -81,6 +81,8 @@ pub struct History<'a> {
     pub taken: BTreeMap<MessageId, BTreeMap<ProcessId, (At, &'a Delivered)>>,
     /// Between OBCASTs.
     pub precedes: Precedes,
+    /// Broadcasts that a destination which survived never took, and one such.
+    missed: BTreeMap<MessageId, ProcessId>,
 }
 
 impl<'a> History<'a> {
@@ -94,12 +96,14 @@ impl<'a> History<'a> {
             views: BTreeMap::new(),
             taken: BTreeMap::new(),
             precedes: Precedes::default(),
+            missed: BTreeMap::new(),
         };
         for (at, record) in trace.records.iter().enumerate() {
             history.index(at, &record.what);
         }
         history.count();
         history.precedes = Precedes::new(&history);
+        history.missed = history.find_missed();
         history
     }
 
@@ -199,22 +203,37 @@ impl<'a> History<'a> {
 
     /// The destinations of a broadcast, where the trace tells: of one to a group they are the members
     /// of the view in which somebody took it.
-    pub fn destinations(&self, id: MessageId) -> Option<BTreeSet<ProcessId>> {
+    pub fn destinations(&self, id: MessageId) -> Option<&[ProcessId]> {
         if let Some((_, sent)) = self.sends.get(&id)
             && let Address::List(list) = &sent.to
         {
-            return Some(list.iter().copied().collect());
+            return Some(list);
         }
         let (_, (_, m)) = self.taken.get(&id)?.first_key_value()?;
         let view = self.views.get(&m.group?)?;
-        Some(view.members.iter().copied().collect())
+        Some(&view.members)
+    }
+
+    /// A destination that survived and did not take the broadcast.
+    pub fn survivor_without(&self, id: MessageId) -> Option<ProcessId> {
+        self.missed.get(&id).copied()
+    }
+
+    fn find_missed(&self) -> BTreeMap<MessageId, ProcessId> {
+        let missed = |id: &MessageId| {
+            let took = |q: &ProcessId| self.taken.get(id).is_some_and(|t| t.contains_key(q));
+            let certain = self.certain_destinations(*id).into_iter();
+            let q = certain.filter(|q| self.survived(*q)).find(|q| !took(q))?;
+            Some((*id, q))
+        };
+        self.sends.keys().filter_map(missed).collect()
     }
 
     /// Processes that certainly are destinations of a broadcast, even if nobody took it: members of
     /// its group in every view from the one in which its sender sent it on.
     pub fn certain_destinations(&self, id: MessageId) -> BTreeSet<ProcessId> {
         if let Some(known) = self.destinations(id) {
-            return known;
+            return known.iter().copied().collect();
         }
         let Some((at, sent)) = self.sends.get(&id) else {
             return BTreeSet::new();

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use isis_core::Error;
+use isis_core::audit::trace::{Delivered, Sent, What, digest};
 use isis_core::delivery::{Endpoint, Event, GroupView, Label, Limits, Olabel, Outcome};
 use isis_core::ids::{Class, GroupId, MessageId, ProcessId};
 use isis_core::machine::broadcast::{Address, Call, ToEndpoint};
 use isis_core::view::SiteView;
 
 use super::options::Operation;
+use super::properties::l4_calls::{self, Calls};
 use super::site::Env;
-use super::trace::{Delivered, Sent, What, digest};
 
 /// What an open operation is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -328,30 +329,25 @@ impl App {
 
     /// What it still waits for, by name.
     pub fn pending(&self) -> Option<String> {
-        let reason = if self.closed {
-            let waits = !self.ended && !self.deaf;
-            waits.then(|| String::from("its end"))
-        } else if self.endpoint.pending() > 0 {
-            Some(format!("{} events are not taken", self.endpoint.pending()))
-        } else if let Some((token, what)) = self.operations.first_key_value() {
-            Some(format!("L2: operation {token}, {what:?}, is not completed"))
-        } else if self.statuses > 0 {
-            Some("L2: a status is not answered".into())
-        } else if self.waits_for_room {
-            Some("L4: no Writable came".into())
-        } else if self.blocked {
-            Some("L2: it is blocked".into())
-        } else if self.endpoint.in_flight() != (0, 0) {
-            Some(format!(
-                "L3: its window holds {:?}",
-                self.endpoint.in_flight()
-            ))
-        } else if self.endpoint.past_len() > 0 {
-            Some(format!("L3: its past holds {}", self.endpoint.past_len()))
+        let waits = if self.closed {
+            match !self.ended && !self.deaf {
+                true => Err(String::from("its end")),
+                false => Ok(()),
+            }
         } else {
-            None
+            let first = self.operations.first_key_value();
+            l4_calls::check(&Calls {
+                events: self.endpoint.pending(),
+                operation: first.map(|(token, what)| format!("operation {token}, {what:?},")),
+                statuses: self.statuses,
+                waits_for_room: self.waits_for_room,
+                blocked: self.blocked,
+                window: self.endpoint.in_flight(),
+                past: self.endpoint.past_len(),
+            })
         };
-        reason.map(|r| format!("{}: {r}", self.id()))
+        let reason = waits.err()?;
+        Some(format!("{}: {reason}", self.id()))
     }
 }
 

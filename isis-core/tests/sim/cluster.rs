@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use isis_core::audit::trace::{Trace, What};
 use isis_core::config::Config;
 use isis_core::ids::{Epoch, Incarnation, ProcessId, Site};
 use isis_core::view::SiteView;
@@ -13,7 +14,6 @@ use super::options::{MS, Options, SECOND};
 use super::properties::Violation;
 use super::rng::Rng;
 use super::site::{Env, Node, WakeUp, address_of, id_of};
-use super::trace::{Trace, What};
 
 /// The cluster must come to rest within this time after faults have stopped.
 const REST_WITHIN: u64 = 60 * SECOND;

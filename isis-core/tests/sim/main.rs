@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use counts::{Counts, Table};
-use isis_core::audit::trace;
+use isis_core::audit::trace::{Trace, What};
 use properties::Violation;
 
 const COMMAND: &str = "cargo test --release -p isis-core --test sim seeds -- --nocapture";
@@ -45,7 +45,7 @@ const THREADS: u64 = 2;
 
 struct Run {
     counts: Counts,
-    hash: u64,
+    trace: Trace,
     verdict: Result<(), Violation>,
 }
 
@@ -70,7 +70,7 @@ fn run(seed: u64, verbose: bool) -> Run {
         .records
         .iter()
         .filter_map(|r| match &r.what {
-            trace::What::View(_, v) => Some((v.group, v.number)),
+            What::View(_, v) => Some((v.group, v.number)),
             _ => None,
         })
         .collect();
@@ -79,7 +79,7 @@ fn run(seed: u64, verbose: bool) -> Run {
     cluster.counts.group_views = (groups.len() - instances.len()) as u64;
     Run {
         counts: cluster.counts,
-        hash: cluster.trace.hash(),
+        trace: cluster.trace,
         verdict,
     }
 }
@@ -167,7 +167,11 @@ fn one_seed(seed: u64) {
     say(&format!("SEED={seed} {COMMAND}"));
     say(&format!("{:#?}", options::Options::draw(seed)));
     let run = run(seed, true);
-    say(&format!("trace hash {:016x}, {:?}", run.hash, run.counts));
+    say(&format!(
+        "trace hash {:016x}, {:?}",
+        run.trace.hash(),
+        run.counts
+    ));
     if let Err(v) = run.verdict {
         panic!("{}: {}", v.property, v.text);
     }
@@ -226,12 +230,19 @@ fn run_checked(seed: u64) -> Run {
     let mut first = run(seed, false);
     if seed.is_multiple_of(TWICE) && first.verdict.is_ok() {
         let second = run(seed, false);
-        if first.hash != second.hash {
-            first.verdict = Err(Violation {
-                property: "X1",
-                text: "two runs of one seed differ".into(),
-            });
-        }
+        let one = properties::x1_replay::check(&first.trace, &second.trace);
+        first.verdict = one.map_err(|text| Violation {
+            property: "X1",
+            text,
+        });
     }
     first
+}
+
+#[test]
+fn rejects_a_panic() {
+    let payload = panic::catch_unwind(|| panic!("as a machine might")).expect_err("it panicked");
+    let violation = panicked(payload.as_ref());
+    assert_eq!(violation.property, "X2");
+    assert!(violation.text.contains("as a machine might"));
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
+use isis_core::audit::trace::{Trace, What};
 use isis_core::config::Config;
 use isis_core::delivery::Limits;
 use isis_core::group::Machine;
@@ -25,7 +26,6 @@ use super::counts::Counts;
 use super::network::{Home, Network};
 use super::options::{Operation, Options};
 use super::rng::Rng;
-use super::trace::{Trace, What};
 
 /// A site that has not come to rest after so many steps at one instant spins.
 const MANY_STEPS: u32 = 2_000_000;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::{Class, MessageId, ProcessId};
+use crate::ids::{Class, ProcessId};
 
 use crate::audit::history::{At, History, Step};
 use crate::audit::trace::What;
@@ -39,22 +39,12 @@ fn flushed(history: &History<'_>, p: ProcessId, start: At, end: At) -> Result<()
             Step::Deliver(m) if m.id.class == Class::Obcast => m.id,
             _ => continue,
         };
-        if let Some(q) = survivor_without(history, id) {
+        if let Some(q) = history.survivor_without(id) {
             let text = history.text(end);
             return Err(format!("{id} had been flushed, {q} never took it: {text}"));
         }
     }
     Ok(())
-}
-
-/// A destination that survived and did not take the broadcast.
-pub fn survivor_without(history: &History<'_>, id: MessageId) -> Option<ProcessId> {
-    let took = history.taken.get(&id);
-    history
-        .certain_destinations(id)
-        .into_iter()
-        .filter(|q| history.survived(*q))
-        .find(|q| !took.is_some_and(|t| t.contains_key(q)))
 }
 
 #[test]

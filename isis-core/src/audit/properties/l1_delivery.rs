@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use crate::ids::Site;
 
-use super::f2_flush::survivor_without;
 use crate::audit::history::History;
 use crate::audit::trace::What;
 
@@ -23,7 +22,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         if gone.contains(&id.sender.site) {
             continue;
         }
-        if let Some(q) = survivor_without(history, *id) {
+        if let Some(q) = history.survivor_without(*id) {
             return Err(format!("{q} never took it: {}", history.text(*at)));
         }
     }

@@ -3,7 +3,6 @@
 
 use crate::ids::Class;
 
-use super::f2_flush::survivor_without;
 use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
@@ -14,7 +13,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         for (at, m) in life.counted() {
             let text = || history.text(at);
             if m.id.class != Class::Obcast
-                && let Some(q) = survivor_without(history, m.id)
+                && let Some(q) = history.survivor_without(m.id)
             {
                 return Err(format!("this was seen, {q} never took it: {}", text()));
             }
@@ -22,7 +21,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                 continue;
             }
             for first in history.precedes.before(m.id) {
-                if let Some(q) = survivor_without(history, first) {
+                if let Some(q) = history.survivor_without(first) {
                     return Err(format!(
                         "{q} never took {first}, which precedes: {}",
                         text()

@@ -1,6 +1,5 @@
 //! R1: if one survivor took a broadcast, all surviving destinations did.
 
-use super::f2_flush::survivor_without;
 use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
@@ -11,7 +10,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         let Some((p, (at, _))) = takers.iter().find(|(p, _)| history.survived(**p)) else {
             continue;
         };
-        if let Some(q) = survivor_without(history, *id) {
+        if let Some(q) = history.survivor_without(*id) {
             return Err(format!(
                 "{q} never took what {p} took: {}",
                 history.text(*at)

@@ -5,12 +5,24 @@
 //! |---|---|---|---|
 //! | M6 | a site view needs a quorum of the one before | §4.2, R5 | `m6_quorum` |
 //! | O5 | an OBCAST waits only for what *precedes* it | §3.2 | `o5_concurrency` |
+//! | R2 | an id is dropped only when no copy can arrive | §4.4, R21 | `r2_garbage` |
+//! | L2 | at rest nothing is pending | §4 | `l2_progress` |
+//! | L3 | at rest nothing is kept | §4.4 | `l3_empty` |
+//! | L4 | at rest every call has returned | §4 | `l4_calls` |
+//! | X1 | one seed is one run | | `x1_replay` |
 //!
-//! R2, L2, L3 and L4 look at the machines at rest (`liveness`); X1 and X2 are about running at all
-//! (`main`).
+//! `liveness` asks the machines at rest for L2 to L4. X2, no panic, is `main`'s; X3, what is decoded is
+//! what was encoded, is tested beside the wire formats.
 
+#[cfg(test)]
+mod example;
+pub mod l2_progress;
+pub mod l3_empty;
+pub mod l4_calls;
 mod m6_quorum;
 mod o5_concurrency;
+mod r2_garbage;
+pub mod x1_replay;
 
 pub use isis_core::audit::properties::Violation;
 pub use m6_quorum::is_quorum;
@@ -19,7 +31,11 @@ use isis_core::audit::history::History;
 use isis_core::audit::properties::{Check, first_violation};
 use isis_core::audit::trace::Trace;
 
-const WHITE_BOX: [(&str, Check); 2] = [("M6", m6_quorum::check), ("O5", o5_concurrency::check)];
+const WHITE_BOX: [(&str, Check); 3] = [
+    ("M6", m6_quorum::check),
+    ("O5", o5_concurrency::check),
+    ("R2", r2_garbage::check),
+];
 
 /// The first property that the trace violates.
 pub fn check(trace: &Trace) -> Result<(), Violation> {
