@@ -31,12 +31,16 @@ pub struct Epoch(pub u128);
 )]
 pub struct ViewNumber(pub u64);
 
+/// The index of a site's own process, which carries the directory (R30). No application opens it or
+/// addresses it.
+pub const SITE_PROCESS: u32 = 0;
+
 /// A process: an endpoint at a site. Indices are never used again within an incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Where it runs.
     pub site: Site,
-    /// Which of that site's processes; 0 is the site's own (the directory's).
+    /// Which of that site's processes; [`SITE_PROCESS`] is its own.
     pub index: u32,
 }
 

@@ -29,8 +29,13 @@ pub(super) enum Locals {
 }
 
 impl Broadcast {
-    /// A send of a local process, just accepted.
-    pub fn call_send(&mut self, process: u32, send: Send) {
+    /// A send of a local process, just accepted. From here on a destination list is in order and names
+    /// nobody twice.
+    pub fn call_send(&mut self, process: u32, mut send: Send) {
+        if let Address::List(list) = &mut send.address {
+            list.sort_unstable();
+            list.dedup();
+        }
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };

@@ -309,8 +309,10 @@ impl Broadcast {
             self.bcasts.remove(&id);
         }
         if process == SITE_PROCESS {
-            self.upcalls
-                .push_back(Upcall::ForSite(body.payload.clone()));
+            self.upcalls.push_back(Upcall::ForSite {
+                from: id.sender.site,
+                payload: body.payload.clone(),
+            });
             self.taken_here(origin_id(id.sender, Class::Bcast, body.origin));
         } else {
             let message = Delivered {
@@ -399,11 +401,7 @@ impl Broadcast {
                 finals: runs,
                 ..Control::default()
             };
-            self.send(
-                core::iter::once(rank),
-                Lane::Control,
-                Message::Control(control),
-            );
+            self.send_control(rank, control);
         }
     }
 }

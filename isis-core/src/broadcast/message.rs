@@ -156,6 +156,30 @@ pub struct Control {
     pub floors: Vec<Floor>,
 }
 
+/// A batch carries at most this many numbers: each run of them is a few bytes and thousands of steps.
+pub(super) const MOST_NUMBERS: usize = 1 << 16;
+
+impl Control {
+    /// The batch in parts that each carry no more numbers than a receiver takes; the receipts, which
+    /// may follow from the numbers, come in the last.
+    pub fn parts(mut self) -> Vec<Control> {
+        let most = MOST_NUMBERS / 2;
+        let finals = NumberRun::batches(core::mem::take(&mut self.finals), most);
+        let proposals = NumberRun::batches(core::mem::take(&mut self.proposals), most);
+        let count = finals.len().max(proposals.len()).max(1);
+        let mut parts: Vec<Control> = Vec::new();
+        parts.resize_with(count - 1, Control::default);
+        parts.push(self);
+        for (part, finals) in parts.iter_mut().zip(finals) {
+            part.finals = finals;
+        }
+        for (part, proposals) in parts.iter_mut().zip(proposals) {
+            part.proposals = proposals;
+        }
+        parts
+    }
+}
+
 /// What is settled of one process's broadcasts: all with a sequence number below these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Floor {

@@ -44,7 +44,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-pub use bcast::BULK_ABOVE;
+pub use bcast::{BULK_ABOVE, label_key};
 pub use era::{Era, MAX_SITES, SiteSet};
 pub use message::{
     Action, Bcast, Completion, Control, Decision, Entry, Gbcast, Listed, Message, Obcast, Record,
@@ -54,19 +54,21 @@ pub use process::Process;
 pub use runs::NumberRun;
 
 use crate::delivery::{Event, GroupView};
-use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
+use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
 use crate::machine::broadcast::{Effect, Note, ToEndpoint};
 use crate::machine::{Lane, Packet};
 use crate::time::Time;
-
-/// The site's own process, which carries the directory (R30).
-pub const SITE_PROCESS: u32 = 0;
 
 /// What the layer above hears from this one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Upcall {
     /// A broadcast addressed to the site's own process is placed.
-    ForSite(Bytes),
+    ForSite {
+        /// The site whose own process sent it.
+        from: Site,
+        /// What it says.
+        payload: Bytes,
+    },
     /// A commit record became known here: the group's latest view.
     Committed(GroupView),
     /// A request for a GBCAST is to be run here or passed on to where it can be.

@@ -117,7 +117,7 @@ impl Broadcast {
     }
 
     /// Steps 4–6: a body or header arrives.
-    pub(super) fn receive_obcast(&mut self, from: usize, body: Obcast) {
+    pub(super) fn receive_obcast(&mut self, from: usize, mut body: Obcast) {
         let id = body.id;
         let settled = self.floors.get(&id.sender).map_or(0, |f| f.placed);
         if let Some(node) = self.store.get_mut(&id) {
@@ -136,6 +136,9 @@ impl Broadcast {
         if let Some(rank) = self.era().rank(id.sender.site) {
             sent_to.insert(rank);
         }
+        // What precedes it arrived first. What is not here any more is placed everywhere, and what never
+        // was would make a circle possible.
+        body.after.retain(|before| self.store.contains_key(before));
         let bulk = self.lane(body.payload.len(), &body.after) == Lane::Bulk;
         let mine = body.sites.contains(self.era().me);
         self.store.insert(

@@ -45,8 +45,36 @@ impl NumberRun {
         });
     }
 
+    /// The runs in batches of at most so many numbers, which is no less than a run may have.
+    pub(super) fn batches(runs: Vec<NumberRun>, most: usize) -> Vec<Vec<NumberRun>> {
+        let mut batches: Vec<Vec<NumberRun>> = Vec::new();
+        let mut room = 0;
+        for run in runs {
+            let count = run.count as usize;
+            match batches.last_mut().filter(|_| count <= room) {
+                Some(batch) => batch.push(run),
+                None => {
+                    batches.push(Vec::from([run]));
+                    room = most;
+                }
+            }
+            room -= count;
+        }
+        batches
+    }
+
+    /// How many numbers the runs announce.
+    pub(super) fn total(runs: &[NumberRun]) -> usize {
+        runs.iter()
+            .fold(0, |n, r| n.saturating_add(r.count as usize))
+    }
+
     pub(super) fn is_sound(&self) -> bool {
         self.count <= MOST_IN_RUN && is_number(self.seq) && is_number(self.number)
+    }
+
+    pub(super) fn sender(&self) -> ProcessId {
+        self.sender
     }
 
     /// The BCASTs with their numbers and label. A run that would overflow is cut short.

@@ -1,22 +1,33 @@
 //! Which messages of a peer are taken at all.
 //!
-//! Any bytes that decode may arrive. What could make this site overflow a number, index a site that
-//! the era has not, cut a payload that is not there or speak for the site's own process is malformed
-//! and dropped before anything changes. Whether a sound message is *true* nobody can tell: sites fail
-//! by halting (§2), they do not lie.
+//! Any bytes that decode may arrive. A message that could make this site overflow a number, index a
+//! site that the era has not, cut a payload that is not there, work or allocate by a number that it was
+//! merely told, or that is not its sender's to say, is *malformed*: dropped before anything changes,
+//! and noted. Three questions in a row:
+//!
+//! 1. [`Message::is_sound`]: can its values be meant at all, whoever says them and when?
+//! 2. The gate (`group::gate`): is it of a view, and in a completion of a site, that may say it now?
+//! 3. [`Message::fits`]: does it name only what the era has, and is it the sender's to say?
+//!
+//! What remains is held against the state where it is used: the commit record against its run, an
+//! OBCAST's predecessors against the store. Whether a message that passes is *true* nobody can tell:
+//! sites fail by halting (§2), they do not lie.
 
-use super::SITE_PROCESS;
-use super::era::SiteSet;
+use super::era::{Era, SiteSet};
 use super::message::{
-    Action, Bcast, Completion, Control, Decision, Gbcast, Message, Obcast, Record, Report, To,
+    Action, Bcast, Completion, Control, Decision, Gbcast, MOST_NUMBERS, Message, Obcast, Record,
+    Report, To,
 };
 use super::runs::{NumberRun, SeqRun};
-use crate::delivery::GroupView;
-use crate::ids::{Class, MessageId};
+use crate::delivery::{GroupView, MAX_DESTINATIONS, Olabel, check_name};
+use crate::ids::{Class, MessageId, ProcessId, SITE_PROCESS, Site};
 
 /// Clocks and counters count from 1; no site lives to count this far, and above it there is room for
 /// whatever is added to them.
 const MOST: u64 = u64::MAX >> 1;
+
+/// A report announces at most this many numbers: a decision about more could not be decoded.
+const MOST_REPORTED: usize = 1 << 20;
 
 pub(super) fn is_number(number: u64) -> bool {
     number <= MOST
@@ -31,7 +42,7 @@ fn is_frontier(after: &[MessageId]) -> bool {
 }
 
 impl Message {
-    /// Whether it may be taken. [`Message::fits`] says whether it is for this era's sites.
+    /// Whether its values can be meant.
     pub fn is_sound(&self) -> bool {
         match self {
             Message::Bcast(m) => m.is_sound(),
@@ -42,22 +53,53 @@ impl Message {
         }
     }
 
-    /// Whether the destination sites are among the era's.
-    pub fn fits(&self, everyone: SiteSet) -> bool {
+    /// Whether the site of this rank may say it in this era.
+    pub fn fits(&self, era: &Era, from: usize) -> bool {
         match self {
-            Message::Bcast(Bcast { sites, .. }) | Message::Obcast(Obcast { sites, .. }) => {
-                sites.minus(everyone).is_empty()
+            Message::Bcast(m) => fits_body(era, m.id, &m.to, m.sites),
+            Message::Obcast(m) => fits_body(era, m.id, &m.to, m.sites),
+            Message::Control(m) => {
+                let me = era.sites[era.me];
+                let here = |run: &NumberRun| run.sender().site == me;
+                m.proposals.iter().all(here) && m.finals.iter().all(|r| is_others(era, r.sender()))
             }
-            _ => true,
+            Message::Gbcast(m) => m.fits(era, era.sites[from]),
+            Message::Completion(_) => true,
         }
     }
+}
+
+/// Whether a process of another site of the era is meant. Nobody tells a site of its own broadcasts.
+fn is_others(era: &Era, process: ProcessId) -> bool {
+    era.rank(process.site).is_some_and(|rank| rank != era.me)
+}
+
+/// A body names the sites of its list, or some of the era's; it may be passed on by any site.
+fn fits_body(era: &Era, id: MessageId, to: &To, sites: SiteSet) -> bool {
+    is_others(era, id.sender)
+        && match to {
+            To::List(list) => sites == era.set(list.iter().map(|p| p.site)),
+            To::Group { .. } => sites.minus(era.everyone()).is_empty(),
+        }
 }
 
 impl To {
     fn is_sound(&self) -> bool {
         match self {
             To::Group { stamp, .. } => is_number(*stamp),
-            To::List(_) => true,
+            To::List(list) => list.len() <= MAX_DESTINATIONS && list.is_sorted_by(|a, b| a < b),
+        }
+    }
+
+    /// Whether it is addressed to sites' own processes, all or none.
+    fn is_for_sites(&self) -> Option<bool> {
+        let To::List(list) = self else {
+            return Some(false);
+        };
+        let of_sites = list.iter().filter(|p| p.index == SITE_PROCESS).count();
+        match of_sites {
+            0 => Some(false),
+            n => (n == list.len()).then_some(true),
         }
     }
 }
@@ -68,20 +110,43 @@ impl Bcast {
             && is_number(self.origin)
             && is_number(self.clock)
             && self.to.is_sound()
+            && self.is_labelled()
             && is_frontier(&self.after)
+    }
+
+    /// Sites' own processes speak to each other alone, under a label that no application can use.
+    fn is_labelled(&self) -> bool {
+        let of_site = self.id.sender.index == SITE_PROCESS;
+        self.to.is_for_sites() == Some(of_site)
+            && (of_site || check_name("label", &self.label, true).is_ok())
     }
 }
 
 impl Obcast {
     fn is_sound(&self) -> bool {
-        is_id(self.id, Class::Obcast) && self.to.is_sound() && is_frontier(&self.after)
+        is_id(self.id, Class::Obcast)
+            && self.id.sender.index != SITE_PROCESS
+            && self.to.is_sound()
+            && self.to.is_for_sites() == Some(false)
+            && is_olabel(&self.olabel)
+            && is_frontier(&self.after)
+    }
+}
+
+fn is_olabel(olabel: &Olabel) -> bool {
+    match olabel {
+        Olabel::Stream(name) => check_name("olabel", name, false).is_ok(),
+        Olabel::Causal | Olabel::Unordered => true,
     }
 }
 
 impl Control {
     fn is_sound(&self) -> bool {
-        let numbers = self.proposals.iter().chain(&self.finals);
-        numbers.into_iter().all(NumberRun::is_sound)
+        let mut numbers = self.proposals.iter().chain(&self.finals);
+        let total =
+            NumberRun::total(&self.proposals).saturating_add(NumberRun::total(&self.finals));
+        total <= MOST_NUMBERS
+            && numbers.all(NumberRun::is_sound)
             && [
                 &self.received,
                 &self.placed,
@@ -108,7 +173,9 @@ impl Action {
 }
 
 fn is_view(view: &GroupView) -> bool {
-    is_number(view.number) && view.members.iter().all(|p| p.index != SITE_PROCESS)
+    is_number(view.number)
+        && check_name("group name", &view.name, false).is_ok()
+        && view.members.iter().all(|p| p.index != SITE_PROCESS)
 }
 
 impl Record {
@@ -150,22 +217,63 @@ impl Gbcast {
     }
 }
 
+impl Gbcast {
+    /// Whether a site may say it to this one: a run is its coordinator's, and only its coordinator is
+    /// answered.
+    fn fits(&self, era: &Era, from: Site) -> bool {
+        let me = era.sites[era.me];
+        let is_here = |p: &ProcessId| era.rank(p.site).is_some();
+        let of_site = |run: &MessageId, site: Site| {
+            (run.sender.site, run.sender.index) == (site, SITE_PROCESS)
+        };
+        match self {
+            Gbcast::Request { action, .. } => is_here(&action.process()),
+            Gbcast::Gone { action, .. } => action.process().site == me,
+            Gbcast::Start {
+                run, base, actions, ..
+            } => {
+                let asked = actions.iter().all(|a| is_here(&a.process()));
+                let oldest = base.members.first();
+                of_site(run, from) && asked && oldest.is_some_and(|p| p.site == from)
+            }
+            Gbcast::Final { run, .. } | Gbcast::Up { run } | Gbcast::Commit { run } => {
+                of_site(run, from)
+            }
+            Gbcast::Store(record) => of_site(&record.run, from),
+            Gbcast::Number { run, .. }
+            | Gbcast::Head { run }
+            | Gbcast::List { run, .. }
+            | Gbcast::Stored { run }
+            | Gbcast::Committed { run } => of_site(run, me),
+            Gbcast::Announce(view) => view.members.iter().all(is_here),
+        }
+    }
+}
+
 impl Report {
     fn is_sound(&self) -> bool {
         is_number(self.clock)
+            && NumberRun::total(&self.finals) <= MOST_REPORTED
             && self.finals.iter().all(NumberRun::is_sound)
             && self.open.iter().all(|(id, _)| is_id(*id, Class::Bcast))
             && self.records.iter().all(Record::is_sound)
-            && self.stored.iter().all(Decision::is_sound)
+            && is_chain(&self.stored)
     }
+}
+
+/// Decisions of views one after the other.
+fn is_chain(decisions: &[Decision]) -> bool {
+    decisions.iter().all(Decision::is_sound) && decisions.is_sorted_by(|a, b| a.view < b.view)
 }
 
 impl Decision {
     fn is_sound(&self) -> bool {
         let is_final = |(id, n): &(MessageId, u64)| is_id(*id, Class::Bcast) && is_number(*n);
-        is_number(self.clock)
+        is_number(self.view)
+            && is_number(self.clock)
             && self.finals.iter().all(is_final)
             && self.records.iter().all(Record::is_sound)
+            && self.joining.is_sorted_by(|a, b| a < b)
     }
 }
 
@@ -173,7 +281,7 @@ impl Completion {
     fn is_sound(&self) -> bool {
         match self {
             Completion::Report(report) => report.is_sound(),
-            Completion::Decision(decisions) => decisions.iter().all(Decision::is_sound),
+            Completion::Decision(decisions) => is_chain(decisions),
             Completion::Directory(entries) => entries
                 .iter()
                 .all(|e| e.name == e.view.name && is_view(&e.view)),

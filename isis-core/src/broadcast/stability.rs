@@ -104,11 +104,15 @@ impl Broadcast {
                 taken: core::mem::take(&mut outbox.taken),
                 floors: floors.clone(),
             };
-            self.send(
-                core::iter::once(rank),
-                Lane::Control,
-                Message::Control(control),
-            );
+            self.send_control(rank, control);
+        }
+    }
+
+    /// Sends a batch of small things, in as many messages as the receiver's limit asks for.
+    pub(super) fn send_control(&mut self, rank: usize, control: Control) {
+        for part in control.parts() {
+            let message = Message::Control(part);
+            self.send(core::iter::once(rank), Lane::Control, message);
         }
     }
 

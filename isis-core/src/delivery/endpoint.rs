@@ -17,7 +17,7 @@ use super::event::{Event, Outcome};
 use super::olabel::{Label, Olabel, Past};
 use crate::config::Config;
 use crate::error::Error;
-use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
+use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
 use crate::machine::broadcast::{Address, Call, Send, Status, ToEndpoint};
 
 /// Names and labels are at most this many bytes.
@@ -325,6 +325,11 @@ impl Endpoint {
                     "{} destinations; at most {MAX_DESTINATIONS} are possible",
                     list.len()
                 )));
+            }
+            Address::List(list) if list.iter().any(|p| p.index == SITE_PROCESS) => {
+                return Err(Error::Invalid(
+                    "the destination list names a site's own process, p0".into(),
+                ));
             }
             Address::List(_) => self.check_open()?,
         }

@@ -4,7 +4,6 @@ mod endpoint;
 mod event;
 mod olabel;
 
-#[cfg(feature = "std")]
 pub(crate) use endpoint::check_name;
 pub use endpoint::{Endpoint, Limits, MAX_DESTINATIONS, MAX_NAME, StatusAnswer};
 pub use event::{Event, GroupView, LeaveReason, Message, Outcome};

@@ -22,13 +22,15 @@
 //! one who failed, so it is reported, and repeated ahead of the new one. One that anybody *applied*
 //! is stored by all, so whoever hears of that applies it at once.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Machine;
-use crate::broadcast::{Completion, Decision, Message, NumberRun, Report, Stamped};
+use super::gate::Early;
+use crate::broadcast::{Completion, Decision, Message, NumberRun, Report};
 use crate::ids::{MessageId, Site};
 use crate::machine::Lane;
 use crate::machine::broadcast::Note;
@@ -46,8 +48,7 @@ pub(super) struct Cut {
     stored_by: BTreeSet<Site>,
     /// Decisions stored and not applied, oldest first.
     pub decisions: Vec<Decision>,
-    /// Messages stamped with a view that is not installed, or not applied, here.
-    early: Vec<(Site, Stamped)>,
+    pub early: Early,
     pub counts: Counts,
 }
 
@@ -90,7 +91,7 @@ impl Cut {
             ));
         }
         if let Some(view) = self.view()
-            && !self.early.is_empty()
+            && self.early.len() > 0
         {
             pending.push(format!(
                 "{} messages for views after {}",
@@ -103,60 +104,6 @@ impl Cut {
 }
 
 impl Machine {
-    /// A message of a peer, past the gate (R10)?
-    pub(super) fn admit(&mut self, from: Site, stamped: Stamped) {
-        let Some(view) = self.cut.view() else {
-            self.cut.early.push((from, stamped));
-            return;
-        };
-        let (installed, member) = (view.number.0, view.contains(from));
-        if stamped.view > installed {
-            self.cut.early.push((from, stamped));
-        } else if !member {
-            // Excluded: what it says now, nobody else may hear.
-        } else if let Message::Completion(message) = stamped.message {
-            if stamped.view == installed {
-                self.complete_view(from, message);
-            }
-        } else {
-            self.admit_to_era(from, stamped, installed);
-        }
-    }
-
-    fn admit_to_era(&mut self, from: Site, stamped: Stamped, installed: u64) {
-        if self.applied_view().is_none_or(|a| stamped.view > a) {
-            // Its sender has applied that view, so everybody has stored the decision.
-            if stamped.view < installed || !self.awaits_directory() {
-                self.apply_stored(stamped.view);
-            }
-            if self.applied_view() != Some(stamped.view) {
-                if stamped.view == installed {
-                    self.cut.early.push((from, stamped));
-                }
-                return;
-            }
-        }
-        let era = self
-            .broadcast
-            .era
-            .as_ref()
-            .filter(|e| e.number == stamped.view);
-        let Some(era) = era else { return };
-        let Some(rank) = era.rank(from) else { return };
-        if stamped.message.fits(era.everyone()) {
-            self.broadcast.receive(rank, stamped.message);
-        } else {
-            self.broadcast.note(Note::Malformed { from });
-        }
-    }
-
-    /// Looks again at messages that were early.
-    fn admit_early(&mut self) {
-        for (from, stamped) in core::mem::take(&mut self.cut.early) {
-            self.admit(from, stamped);
-        }
-    }
-
     /// Step 1.
     pub(super) fn install(&mut self, view: SiteView) {
         let number = view.number.0;
@@ -212,8 +159,8 @@ impl Machine {
         }
     }
 
-    /// A message of the completion of the current view.
-    fn complete_view(&mut self, from: Site, message: Completion) {
+    /// A rightful message of the completion of the current view.
+    pub(super) fn complete_view(&mut self, from: Site, message: Completion) {
         match message {
             Completion::PushEnd { applied } => {
                 if let Some(applied) = applied {
@@ -222,17 +169,23 @@ impl Machine {
                 self.cut.push_ends.insert(from);
                 self.report_if_complete();
             }
+            // What was decided and said once stands: a repeated report or receipt changes nothing.
             Completion::Report(report) => {
-                self.cut.reports.insert(from, report);
-                self.decide_if_complete();
+                if let Entry::Vacant(first) = self.cut.reports.entry(from) {
+                    first.insert(report);
+                    self.decide_if_complete();
+                }
             }
             Completion::Decision(decisions) => {
-                self.cut.decisions = decisions;
-                self.say_to_manager(Completion::Stored);
+                if self.cut.decisions.last().map(|d| d.view) != self.cut.number() {
+                    self.cut.decisions = decisions;
+                    self.say_to_manager(Completion::Stored);
+                }
             }
             Completion::Stored => {
-                self.cut.stored_by.insert(from);
-                self.go_if_complete();
+                if self.cut.stored_by.insert(from) {
+                    self.go_if_complete();
+                }
             }
             Completion::Go => {
                 if !self.awaits_directory() {
@@ -291,7 +244,7 @@ impl Machine {
     }
 
     /// Whether this site is new among others that are not, and so must be told the directory.
-    fn awaits_directory(&self) -> bool {
+    pub(super) fn awaits_directory(&self) -> bool {
         let (Some(view), Some(decision)) = (self.cut.view(), self.cut.decisions.last()) else {
             return false;
         };
@@ -312,7 +265,7 @@ impl Machine {
     }
 
     /// Applies what is stored, up to this view, and goes on if that was the current one.
-    fn apply_stored(&mut self, upto: u64) {
+    pub(super) fn apply_stored(&mut self, upto: u64) {
         let joining = self.joining();
         let before = self.applied_view();
         self.apply_decisions(upto);
@@ -331,13 +284,14 @@ impl Machine {
         let Some(number) = self.cut.number() else {
             return;
         };
-        if self.awaits_directory() && self.cut.early.iter().any(|(_, m)| m.view == number) {
+        if self.awaits_directory() && self.cut.early.is_waiting() {
             self.apply_decisions(number);
             self.admit_early();
         }
     }
 
-    fn joining(&self) -> Vec<Site> {
+    /// The sites that the last decision stored counts as new.
+    pub(super) fn joining(&self) -> Vec<Site> {
         self.cut
             .decisions
             .last()

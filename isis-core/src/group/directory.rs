@@ -13,10 +13,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
-use crate::broadcast::{Entry, SITE_PROCESS};
-use crate::delivery::{Event, GroupView, Label, LeaveReason};
-use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
-use crate::machine::broadcast::{Address, Send};
+use crate::broadcast::Entry;
+use crate::delivery::{Event, GroupView, Label, LeaveReason, check_name};
+use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
+use crate::machine::broadcast::{Address, Note, Send};
 use crate::wire;
 
 /// The reserved label of directory changes.
@@ -29,6 +29,20 @@ enum Change {
     Create { name: String, group: GroupId },
     /// The group has no members: the name is free.
     Dissolve { group: GroupId },
+}
+
+impl Change {
+    /// Whether a site may ask for it: it creates groups for its own processes.
+    fn is_sound(&self, from: Site) -> bool {
+        match self {
+            Change::Create { name, group } => {
+                check_name("group name", name, false).is_ok()
+                    && group.founder.site == from
+                    && group.founder.index != SITE_PROCESS
+            }
+            Change::Dissolve { .. } => true,
+        }
+    }
 }
 
 /// See the module's head.
@@ -168,15 +182,16 @@ impl Machine {
         );
     }
 
-    /// A directory change is placed.
-    pub(super) fn directory_changed(&mut self, payload: &[u8]) {
-        match wire::decode_exact::<Change>(payload) {
-            Ok(Change::Create { name, group }) => self.created(name, group),
-            Ok(Change::Dissolve { group }) => {
+    /// A directory change of a site is placed.
+    pub(super) fn directory_changed(&mut self, from: Site, payload: &[u8]) {
+        let change = wire::decode_exact::<Change>(payload);
+        match change.ok().filter(|change| change.is_sound(from)) {
+            Some(Change::Create { name, group }) => self.created(name, group),
+            Some(Change::Dissolve { group }) => {
                 self.directory.remove(group);
                 self.broadcast.forget_group(group);
             }
-            Err(_) => {}
+            None => self.broadcast.note(Note::Malformed { from }),
         }
     }
 

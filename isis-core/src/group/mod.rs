@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `directory` | names and the latest view of every group, replicated at all sites (R30) |
 //! | `requests` | what local processes have asked for and not got yet: joins, leaves, GBCASTs, ends |
+//! | `gate` | what a peer's message must wait for, and whether it is the peer's to say |
 //! | `completion` | R10–R13 as one clean cut: push, report, decision, store, go |
 //! | `apply` | what a decision does at a site |
 
 mod apply;
 mod completion;
 mod directory;
+mod gate;
 mod requests;
 
 use alloc::string::String;
@@ -131,7 +133,7 @@ impl Machine {
 
     fn upcall(&mut self, upcall: Upcall) {
         match upcall {
-            Upcall::ForSite(payload) => self.directory_changed(&payload),
+            Upcall::ForSite { from, payload } => self.directory_changed(from, &payload),
             Upcall::Committed(view) => self.group_changed(view),
             Upcall::Request {
                 group,

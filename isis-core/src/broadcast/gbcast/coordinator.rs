@@ -129,14 +129,15 @@ impl Broadcast {
         }
     }
 
-    /// An answer of this round arrived: says whether it was the last one.
+    /// The run that an answer of this round arrived for, unless it had arrived before.
     fn answered(&mut self, from: usize, id: MessageId, round: Round) -> Option<&mut Run> {
         let runs = self
             .runs
             .coordinators
             .values_mut()
             .filter_map(|c| c.run.as_mut());
-        let run = runs.into_iter().find(|r| r.id == id && r.round == round)?;
+        let awaited = |r: &&mut Run| r.id == id && r.round == round && r.waiting.contains(from);
+        let run = runs.into_iter().find(awaited)?;
         run.waiting.remove(from);
         Some(run)
     }
@@ -287,7 +288,7 @@ fn apply(members: &mut Vec<ProcessId>, action: &Action) -> bool {
 }
 
 /// The view after a run.
-fn view_after(base: &GroupView, actions: &[Action]) -> GroupView {
+pub(super) fn view_after(base: &GroupView, actions: &[Action]) -> GroupView {
     let mut members = base.members.clone();
     for action in actions {
         apply(&mut members, action);

@@ -6,17 +6,20 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::coordinator::view_after;
 use super::participants;
 use crate::broadcast::message::{Action, Gbcast, Listed, Message, Record};
 use crate::broadcast::{Broadcast, Upcall};
 use crate::delivery::{Event, GroupView, Label, Message as Delivered};
 use crate::ids::MessageId;
 use crate::machine::Lane;
+use crate::machine::broadcast::Note;
 
 /// A run at a participant's site.
 #[derive(Debug)]
 pub(super) struct Participant {
     base: GroupView,
+    actions: Vec<Action>,
     payload: Bytes,
     /// This site's proposal, then the final number.
     number: u64,
@@ -31,6 +34,12 @@ pub(super) struct Participant {
 impl Participant {
     pub fn is_committed(&self) -> bool {
         self.committed
+    }
+
+    /// Whether a record can be this run's: then the payload that came with its start holds what the
+    /// record names.
+    fn fits(&self, record: &Record) -> bool {
+        record.actions == self.actions && record.view == view_after(&self.base, &self.actions)
     }
 }
 
@@ -72,6 +81,7 @@ impl Broadcast {
         }
         let participant = Participant {
             base,
+            actions,
             payload,
             number,
             below: locals.clone(),
@@ -86,7 +96,8 @@ impl Broadcast {
     /// Step 2.3: its number is final; it moves there in the queues, not yet to be placed.
     pub(super) fn run_final(&mut self, run: MessageId, number: u64) {
         self.clock = self.clock.max(number);
-        let Some(part) = self.runs.participants.get_mut(&run) else {
+        let part = self.runs.participants.get_mut(&run);
+        let Some(part) = part.filter(|p| p.record.is_none()) else {
             return;
         };
         let proposal = core::mem::replace(&mut part.number, number);
@@ -156,6 +167,10 @@ impl Broadcast {
         let Some(part) = self.runs.participants.get_mut(&run) else {
             return;
         };
+        if record.number != part.number || !part.fits(&record) {
+            let from = run.sender.site;
+            return self.note(Note::Malformed { from });
+        }
         let record = Arc::new(record);
         part.record = Some(record.clone());
         self.runs.records.insert(record.view.group, record);
@@ -291,7 +306,8 @@ impl Broadcast {
     /// At the end of an era: places a decided GBCAST at the local participants, whose queues are dealt
     /// with by the caller.
     pub fn place_decided(&mut self, record: &Arc<Record>, process: u32) {
-        let Some(part) = self.runs.participants.get_mut(&record.run) else {
+        let part = self.runs.participants.get_mut(&record.run);
+        let Some(part) = part.filter(|p| p.fits(record)) else {
             return;
         };
         let Some(p) = self.processes.get(&process) else {
