@@ -267,6 +267,9 @@ pub enum Gbcast {
     Request {
         /// The group.
         group: GroupId,
+        /// The group view by which it is sent there: whoever is not the oldest member's site in that
+        /// view or a later one waits for it, and passes the request on by a later one alone.
+        number: u64,
         /// What is asked.
         action: Action,
         /// Of an application's GBCAST.

@@ -75,6 +75,8 @@ pub enum Upcall {
     Request {
         /// The group.
         group: GroupId,
+        /// The group view by which it was sent here; `None` if it was to be run here.
+        number: Option<u64>,
         /// What was asked.
         action: Action,
         /// Of an application's GBCAST.

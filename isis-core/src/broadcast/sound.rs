@@ -23,7 +23,8 @@ use crate::delivery::{GroupView, MAX_DESTINATIONS, Olabel, check_name};
 use crate::ids::{Class, MessageId, ProcessId, SITE_PROCESS, Site};
 
 /// Clocks and counters count from 1; no site lives to count this far, and above it there is room for
-/// whatever is added to them.
+/// whatever is added to them. A peer that lies itself close to it stops the others, who will not count
+/// on; rather that than an order by numbers that have run out.
 const MOST: u64 = u64::MAX >> 1;
 
 /// A report announces at most this many numbers: a decision about more could not be decoded.
@@ -191,7 +192,8 @@ impl Record {
 impl Gbcast {
     fn is_sound(&self) -> bool {
         match self {
-            Gbcast::Request { action, .. } | Gbcast::Gone { action, .. } => action.is_sound(),
+            Gbcast::Request { action, number, .. } => action.is_sound() && is_number(*number),
+            Gbcast::Gone { action, .. } => action.is_sound(),
             Gbcast::Start {
                 run,
                 base,

@@ -143,6 +143,7 @@ impl Machine {
                     .deliver(process, Event::View(view.clone()), Vec::new());
             }
         }
+        self.directory.forget_sites(failed);
         let empty: Vec<_> = self
             .directory
             .views()

@@ -52,6 +52,8 @@ pub(super) struct Directory {
     groups: BTreeMap<GroupId, Arc<GroupView>>,
     /// Changes sent by this site.
     sent: u64,
+    /// The last group that each site has created, or tried to: they are placed in order.
+    created: BTreeMap<Site, u64>,
 }
 
 impl Directory {
@@ -61,6 +63,17 @@ impl Directory {
 
     pub fn view(&self, group: GroupId) -> Option<&Arc<GroupView>> {
         self.groups.get(&group)
+    }
+
+    /// Whether a group that is not here is no more, rather than not yet.
+    pub fn has_been(&self, group: GroupId) -> bool {
+        let last = self.created.get(&group.founder.site);
+        last.is_some_and(|last| group.seq <= *last)
+    }
+
+    /// Sites that have failed create nothing more.
+    pub fn forget_sites(&mut self, failed: &[Site]) {
+        self.created.retain(|site, _| !failed.contains(site));
     }
 
     pub fn views(&self) -> impl Iterator<Item = &Arc<GroupView>> {
@@ -186,10 +199,15 @@ impl Machine {
     pub(super) fn directory_changed(&mut self, from: Site, payload: &[u8]) {
         let change = wire::decode_exact::<Change>(payload);
         match change.ok().filter(|change| change.is_sound(from)) {
-            Some(Change::Create { name, group }) => self.created(name, group),
+            Some(Change::Create { name, group }) => {
+                self.directory.created.insert(from, group.seq);
+                self.created(name, group);
+                self.asked_early(group);
+            }
             Some(Change::Dissolve { group }) => {
                 self.directory.remove(group);
                 self.broadcast.forget_group(group);
+                self.asked_early(group);
             }
             None => self.broadcast.note(Note::Malformed { from }),
         }
@@ -230,8 +248,12 @@ impl Machine {
             .left
             .last()
             .is_some_and(|(p, _)| p.site == self.broadcast.me());
-        if self.directory.update(view) && empty && last_here {
+        if !self.directory.update(view) {
+            return;
+        }
+        if empty && last_here {
             self.send_change(&Change::Dissolve { group });
         }
+        self.asked_early(group);
     }
 }

@@ -137,9 +137,13 @@ impl Machine {
             Upcall::Committed(view) => self.group_changed(view),
             Upcall::Request {
                 group,
+                number,
                 action,
                 payload,
-            } => self.route(group, action, payload),
+            } => match number {
+                Some(number) => self.asked(group, number, action, payload),
+                None => self.route(group, action, payload),
+            },
             Upcall::Gone { group, action } => self.gone(group, &action),
         }
     }

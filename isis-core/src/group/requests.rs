@@ -25,6 +25,8 @@ use crate::machine::Lane;
 pub(super) struct Requests {
     open: BTreeMap<u64, Request>,
     next: u64,
+    /// Requests of peers that were sent here by a group view that is not known here.
+    early: BTreeMap<GroupId, Vec<(u64, Action, Bytes)>>,
     /// Directory changes sent.
     pub changes: u64,
 }
@@ -43,6 +45,9 @@ enum Asked {
     Before,
     Directory,
     Coordinator(GroupId),
+    /// The coordinator's site says that the group has no members, in a view after this one or in none;
+    /// this site will hear of that too.
+    Gone(GroupId, u64),
 }
 
 #[derive(Debug)]
@@ -126,6 +131,7 @@ impl Requests {
 
     /// After the end of an era nothing is under way any more.
     pub fn ask_again(&mut self) {
+        self.early.clear();
         for request in self.open.values_mut() {
             request.asked = request.asked.map(|_| Asked::Before);
         }
@@ -273,11 +279,23 @@ impl Machine {
             return true;
         }
         // A group without members is about to leave the directory; then it is created anew.
-        if !view.members.is_empty() && *asked != Some(Asked::Coordinator(group)) {
+        if !view.members.is_empty() && self.may_ask(*asked, group) {
             *asked = Some(Asked::Coordinator(group));
             self.route(group, Action::Join(id), Bytes::new());
         }
         false
+    }
+
+    /// Whether the group's coordinator is to be asked, or asked again.
+    fn may_ask(&self, asked: Option<Asked>, group: GroupId) -> bool {
+        match asked {
+            Some(Asked::Coordinator(of)) => of != group,
+            Some(Asked::Gone(of, number)) => {
+                let view = self.directory.view(group);
+                of != group || view.is_none_or(|v| v.number > number)
+            }
+            Some(Asked::Before | Asked::Directory) | None => true,
+        }
     }
 
     fn ask_removal(
@@ -287,7 +305,7 @@ impl Machine {
         reason: LeaveReason,
         asked: &mut Option<Asked>,
     ) {
-        if *asked != Some(Asked::Coordinator(group)) {
+        if self.may_ask(*asked, group) {
             *asked = Some(Asked::Coordinator(group));
             let id = self.broadcast.processes[&process].id;
             self.route(group, Action::Remove(id, reason), Bytes::new());
@@ -341,10 +359,36 @@ impl Machine {
                 *oldest,
                 Gbcast::Request {
                     group,
+                    number: view.number,
                     action,
                     payload,
                 },
             );
+        }
+    }
+
+    /// A peer sends a request here by this view of the group. It is passed on only by a later view:
+    /// by the same or an earlier one it could go round for ever.
+    pub(super) fn asked(&mut self, group: GroupId, number: u64, action: Action, payload: Bytes) {
+        let (later, runs_here) = match self.directory.view(group) {
+            Some(view) => {
+                let oldest = view.members.first().map(|p| p.site);
+                (view.number > number, oldest == Some(self.broadcast.me()))
+            }
+            None => (self.directory.has_been(group), false),
+        };
+        if later || runs_here {
+            self.route(group, action, payload);
+        } else {
+            let early = self.requests.early.entry(group).or_default();
+            early.push((number, action, payload));
+        }
+    }
+
+    /// A later view of the group is known, or that it is no more.
+    pub(super) fn asked_early(&mut self, group: GroupId) {
+        for (number, action, payload) in self.requests.early.remove(&group).unwrap_or_default() {
+            self.asked(group, number, action, payload);
         }
     }
 
@@ -380,12 +424,14 @@ impl Machine {
         }
     }
 
-    /// The group that a request went to has no members: it is asked anew, of whoever has the name then.
+    /// The group that a request went to has no members: once this is known here too, it is asked anew,
+    /// of whoever has the name then.
     pub(super) fn gone(&mut self, group: GroupId, action: &Action) {
         let process = action.process().index;
+        let known = self.directory.view(group).map_or(0, |v| v.number);
         for request in self.requests.open.values_mut() {
             if request.process == process && request.asked == Some(Asked::Coordinator(group)) {
-                request.asked = Some(Asked::Before);
+                request.asked = Some(Asked::Gone(group, known));
             }
         }
         if let Action::Application { id, .. } = action {

@@ -248,6 +248,7 @@ fn a_site_that_is_not_there_cannot_join() {
     let group = c.group("g", &[p(0)]);
     let nobody = Gbcast::Request {
         group,
+        number: 1,
         action: Action::Join(p(7)),
         payload: Bytes::new(),
     };
@@ -318,4 +319,23 @@ fn a_group_that_is_gone_is_gone_for_its_own_process_only() {
     assert_eq!(waits, 1, "the GBCAST is still on its way");
     c.settle();
     assert_eq!(c.messages(p(0)), ["g:mine"]);
+}
+
+#[test]
+fn a_request_does_not_go_round_between_sites_that_were_told_different_views() {
+    let mut c = Cluster::running(4);
+    let group = c.group("g", &[p(3)]);
+    let told = |oldest| GroupView {
+        group,
+        name: "g".into(),
+        number: 5,
+        members: vec![oldest],
+        joined: vec![],
+        left: vec![],
+    };
+    c.say(3, 0, 0, Message::Gbcast(Gbcast::Announce(told(p(1)))));
+    c.say(3, 1, 0, Message::Gbcast(Gbcast::Announce(told(p(0)))));
+    c.join(p(0), "g");
+    c.run();
+    c.assert_carries_on(&[0, 1, 2]);
 }

@@ -1,7 +1,8 @@
 //! A peer whose bytes decode may still say anything: values at the edge of their types, things that
 //! are not its to say, at the wrong time. None of it may stop or swell a site, and what is refused is
-//! noted. `known` has one test per way that once worked; `random` draws messages of every kind with
-//! arbitrary fields, for the machine in every state.
+//! noted. `known` and `completion` have one test per way that once worked; `random` draws messages of
+//! every kind with arbitrary fields, for the broadcast machine in every state, and `links` frames for
+//! the transport machine.
 
 // The report's hand-driven network; not all of it is of use here.
 #![allow(dead_code)]
@@ -13,5 +14,10 @@ mod check;
 #[path = "../report/cluster.rs"]
 mod cluster;
 mod completion;
+mod draw;
 mod known;
+mod links;
+mod random;
+#[path = "../sim/rng.rs"]
+mod rng;
 mod words;

@@ -38,10 +38,10 @@ pub fn at(id: u32, index: u32) -> ProcessId {
 }
 
 /// A message on a link.
-struct Flying {
+pub struct Flying {
     lane: Lane,
     what: String,
-    message: Bytes,
+    pub message: Bytes,
 }
 
 /// Machines, their endpoints, and what is in flight.
@@ -55,7 +55,7 @@ pub struct Cluster {
     /// Processes that take their events only when told to.
     pub slow: BTreeSet<ProcessId>,
     pub config: Config,
-    links: BTreeMap<(Site, Site), Vec<Flying>>,
+    pub links: BTreeMap<(Site, Site), Vec<Flying>>,
     holds: Vec<(Site, Site, &'static str)>,
     now: Time,
     view: Option<SiteView>,
@@ -280,7 +280,13 @@ impl Cluster {
 
     /// Runs until nothing moves: links, timers, and processes that take their events.
     pub fn run(&mut self) {
-        for _ in 0..100_000 {
+        let rests = self.run_for(100_000);
+        assert!(rests, "the cluster does not come to rest");
+    }
+
+    /// Runs for at most so many rounds; says whether nothing moves any more.
+    pub fn run_for(&mut self, rounds: usize) -> bool {
+        for _ in 0..rounds {
             let links: Vec<(Site, Site)> = self.links.keys().copied().collect();
             let mut moved = false;
             for (from, to) in links {
@@ -289,10 +295,10 @@ impl Cluster {
             moved |= self.take_all();
             moved |= self.run_timers(!moved);
             if !moved {
-                return;
+                return true;
             }
         }
-        panic!("the cluster does not come to rest");
+        false
     }
 
     /// Runs the timers that are due, or the next one.

@@ -263,6 +263,7 @@ impl Broadcast {
         for (action, payload) in requests {
             self.upcalls.push_back(Upcall::Request {
                 group,
+                number: None,
                 action,
                 payload,
             });

@@ -75,11 +75,13 @@ impl Broadcast {
         match message {
             Gbcast::Request {
                 group,
+                number,
                 action,
                 payload,
             } => {
                 self.upcalls.push_back(super::Upcall::Request {
                     group,
+                    number: Some(number),
                     action,
                     payload,
                 });
