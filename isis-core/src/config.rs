@@ -9,16 +9,13 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use crate::error::Error;
-use crate::ids::SiteId;
+use crate::ids::{MAX_SITES, SiteId};
 
 /// A cluster's name is at most this many bytes.
 const MAX_CLUSTER: usize = 255;
 
 /// The name of a host is at most this many bytes (RFC 1035).
 const MAX_HOST: usize = 253;
-
-/// A site view is one frame, and completions grow with it: lists beyond this are mistakes.
-const MAX_PEERS: usize = 1024;
 
 /// The most that any frame's length field and the link's reassembly allow for.
 const MAX_MESSAGE: usize = 1 << 30;
@@ -192,8 +189,8 @@ impl Config {
                 self.id
             )));
         }
-        if self.peers.len() > MAX_PEERS {
-            return Err(invalid(format!("more than {MAX_PEERS} peers")));
+        if self.peers.len() >= MAX_SITES {
+            return Err(invalid(format!("more than {} peers", MAX_SITES - 1)));
         }
         for address in self.peers.values() {
             check_address("peer", address, false)?;

@@ -12,6 +12,9 @@ pub struct SiteId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub u64);
 
+/// The most sites that a view may have. Further ones wait to be admitted until others have left.
+pub const MAX_SITES: usize = 128;
+
 /// One running instance of the library. As in the report, "site" always means an incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Site {

@@ -7,6 +7,8 @@
 mod ballots;
 #[path = "view/basics.rs"]
 mod basics;
+#[path = "view/founders.rs"]
+mod founders;
 #[path = "view/founding.rs"]
 mod founding;
 #[path = "view/harness.rs"]

@@ -4,12 +4,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Site;
+use crate::ids::{MAX_SITES, Site};
 
-/// A view with more sites than this is refused by the view layer.
-pub const MAX_SITES: usize = 128;
-
-/// A set of sites of one era, by rank (their place in the view).
+/// A set of sites of one era, by rank (their place in the view, below [`MAX_SITES`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SiteSet(u128);
 

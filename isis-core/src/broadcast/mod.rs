@@ -45,7 +45,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 pub use bcast::{BULK_ABOVE, label_key};
-pub use era::{Era, MAX_SITES, SiteSet};
+pub use era::{Era, SiteSet};
 pub use message::{
     Action, Bcast, Completion, Control, Decision, Entry, Gbcast, Listed, Message, Obcast, Record,
     Report, Stamped, To,

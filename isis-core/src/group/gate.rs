@@ -10,8 +10,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Machine;
-use crate::broadcast::{Completion, MAX_SITES, Message, Stamped};
-use crate::ids::{Site, SiteId};
+use crate::broadcast::{Completion, Message, Stamped};
+use crate::ids::{MAX_SITES, Site, SiteId};
 use crate::machine::broadcast::Note;
 
 /// Messages that may wait for the directory: floors and directory changes, for as long as it takes the

@@ -179,7 +179,9 @@ impl Site {
     }
 
     /// Ends the processes (R31), leaves the site view (R6), ends the threads, closes the sockets.
-    /// When it returns the site has stopped; [`Error::TimedOut`] if the others may not know yet.
+    /// When it returns the site has stopped; [`Error::TimedOut`] if the others may not know yet: they will
+    /// take it for failed. The last founding site is let go only when it is alone (R5): close the sites
+    /// that nobody lists before it, or give a timeout.
     pub fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
         self.check_fork()?;
         self.0.close(timeout)

@@ -254,16 +254,19 @@ impl Views {
             ),
             _ => return,
         };
-        if enough {
-            self.propose(
-                Proposal {
-                    ballot,
-                    view,
-                    voters,
-                },
-                step,
-            );
+        if !enough {
+            return;
         }
+        if !self.is_possible(&view) {
+            self.decision.campaign = None;
+            return;
+        }
+        let proposal = Proposal {
+            ballot,
+            view,
+            voters,
+        };
+        self.propose(proposal, step);
     }
 
     /// Leads this ballot with its one value. The proposal leaves once it is accepted here.
@@ -280,7 +283,7 @@ impl Views {
             Phase::Inside(inside) => ballot.attempt > 0 || from == inside.current.manager(),
             _ => false,
         };
-        if ballot.proposer != from || !may_lead || proposal.view.members.is_empty() {
+        if ballot.proposer != from || !may_lead || !self.is_possible(&proposal.view) {
             return;
         }
         match self.decision.promised {
@@ -295,6 +298,17 @@ impl Views {
                 );
             }
             _ => self.prepare_to_accept(proposal, step),
+        }
+    }
+
+    /// Whether this view can be the next one. What this site wants may have changed since it began to
+    /// interrogate.
+    pub(super) fn is_possible(&self, next: &SiteView) -> bool {
+        match &self.phase {
+            Phase::Inside(inside) => {
+                quorum::may_commit(self.settings.quorum, &inside.current, next)
+            }
+            _ => next.is_sound(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::message::{Ballot, Proposal};
 use super::step::Step;
 use super::{LeftReason, Member, Phase, SiteView, Views, quorum};
 use crate::config::Quorum;
-use crate::ids::{Site, ViewNumber};
+use crate::ids::{MAX_SITES, Site, ViewNumber};
 use crate::machine::view::Note;
 
 impl Views {
@@ -33,7 +33,7 @@ impl Views {
             self.decision.campaign = None;
             return;
         }
-        if next.members.is_empty() || !next.sites().any(|s| quorum::keeps_founder(&next, s)) {
+        if !self.is_possible(&next) {
             return;
         }
         let in_office = inside.current.manager() == self.me;
@@ -123,11 +123,7 @@ impl Views {
             true => self.leaving,
             false => inside.statuses.get(&s).is_some_and(|t| t.leaving),
         };
-        // No view is empty: if all who are left leave at once, one stays to be the last.
-        let last = current
-            .sites()
-            .all(|s| leaving(s) || failed.contains(&s))
-            .then_some(self.me);
+        let stays = self.kept_leaver(current, &failed, leaving);
         let mut next = SiteView {
             number: ViewNumber(current.number.0 + 1),
             joined: Vec::new(),
@@ -136,7 +132,7 @@ impl Views {
         };
         next.members.retain(|m| {
             let reason = match m.site {
-                s if Some(s) == last => return true,
+                s if Some(s) == stays => return true,
                 s if leaving(s) => LeftReason::Asked,
                 s if failed.contains(&s) => LeftReason::Failed,
                 _ => return true,
@@ -146,6 +142,24 @@ impl Views {
         });
         self.admit(inside, &mut next);
         next
+    }
+
+    /// Who stays although it wishes to leave, if anybody must: without a founding site no view can be
+    /// decided any more (R5), and none is empty, so if all who are left leave at once, one is the last.
+    fn kept_leaver(
+        &self,
+        current: &SiteView,
+        failed: &BTreeSet<Site>,
+        leaving: impl Fn(Site) -> bool,
+    ) -> Option<Site> {
+        let left: Vec<Site> = current.sites().filter(|s| !failed.contains(s)).collect();
+        let founders = left.iter().filter(|s| quorum::keeps_founder(current, **s));
+        let founders: Vec<Site> = founders.copied().collect();
+        let (needed, last) = match founders.first() {
+            Some(&oldest) => (founders, oldest),
+            None => (left, self.me),
+        };
+        needed.into_iter().all(leaving).then_some(last)
     }
 
     /// Admits applicants that every member hears, at most as many as there are members: so the view
@@ -162,6 +176,7 @@ impl Views {
         };
         for site in inside.applicants.iter().copied() {
             if next.joined.len() < kept.len()
+                && next.members.len() < MAX_SITES
                 && next.highest.get(&site.id) < Some(&site.incarnation)
                 && next.sites().all(|s| s.id != site.id)
                 && kept.iter().all(|member| hears(*member, site))
@@ -172,5 +187,82 @@ impl Views {
                 next.highest.insert(site.id, site.incarnation);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::{BTreeMap, BTreeSet};
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::super::message::Status;
+    use super::super::step::Step;
+    use super::*;
+    use crate::config::Config;
+    use crate::ids::{Epoch, Incarnation, SiteId};
+    use crate::time::Time;
+
+    fn site(id: usize) -> Site {
+        Site {
+            id: SiteId(id as u32),
+            incarnation: Incarnation(1),
+        }
+    }
+
+    /// How many sites the manager of a view of so many would have in the next one, if many apply.
+    fn after_many_applied(sites: usize) -> usize {
+        let members: Vec<Site> = (0..sites).map(site).collect();
+        let view = SiteView {
+            epoch: Epoch(1),
+            number: ViewNumber(7),
+            members: members
+                .iter()
+                .map(|site| Member {
+                    site: *site,
+                    address: String::new(),
+                })
+                .collect(),
+            joined: members.clone(),
+            left: Vec::new(),
+            founding: Vec::from([SiteId(0)]),
+            highest: BTreeMap::from_iter(members.iter().map(|s| (s.id, s.incarnation))),
+        };
+        let mut out = Vec::new();
+        let step = &mut Step {
+            now: Time(0),
+            out: &mut out,
+        };
+        let config = Config::new(SiteId(0));
+        let mut views = Views::new(&config, site(0), String::new(), 1, step.now);
+        views.on_commit(view.clone(), step);
+        let applicants: BTreeSet<Site> = (sites..2 * sites).map(site).collect();
+        for applicant in &applicants {
+            views.links.up(*applicant, String::new());
+        }
+        let Phase::Inside(inside) = &mut views.phase else {
+            panic!("it is in the view");
+        };
+        let status = Status {
+            epoch: view.epoch,
+            number: view.number,
+            count: 1,
+            hears: applicants.clone(),
+            suspects: BTreeSet::new(),
+            leaving: false,
+            undecided: false,
+        };
+        let statuses = members[1..].iter().map(|s| (*s, status.clone()));
+        inside.statuses.extend(statuses);
+        inside.applicants = applicants;
+        let inside = inside.clone();
+        views.next_view(&inside).members.len()
+    }
+
+    #[test]
+    fn as_many_are_admitted_as_are_kept_until_the_view_is_full() {
+        assert_eq!(after_many_applied(3), 6);
+        assert_eq!(after_many_applied(MAX_SITES - 1), MAX_SITES);
+        assert_eq!(after_many_applied(MAX_SITES), MAX_SITES);
     }
 }

@@ -44,6 +44,16 @@ pub(super) fn commits(
     }
 }
 
+/// Whether `next` can ever be committed after `view`. What is accepted binds later ballots, so one that
+/// cannot must not be: it would be the last.
+pub(super) fn may_commit(policy: Quorum, view: &SiteView, next: &SiteView) -> bool {
+    let sites = match policy {
+        Quorum::None => next,
+        Quorum::Majority => view,
+    };
+    next.is_sound() && sites.sites().any(|s| keeps_founder(next, s))
+}
+
 /// Whether `site` is a founding site and in `next`.
 pub(super) fn keeps_founder(next: &SiteView, site: Site) -> bool {
     next.founding.contains(&site.id) && next.contains(site)

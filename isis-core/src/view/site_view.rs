@@ -1,11 +1,12 @@
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::ids::{Epoch, Incarnation, Site, SiteId, ViewNumber};
+use crate::ids::{Epoch, Incarnation, MAX_SITES, Site, SiteId, ViewNumber};
 
 /// A site of a view and where to reach it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +33,9 @@ pub struct SiteView {
     pub epoch: Epoch,
     /// Its place in the sequence; the first view is number 0.
     pub number: ViewNumber,
-    /// The operational sites, oldest first; the first is the view manager.
+    /// The operational sites, oldest first; the first is the view manager. At least one, at most
+    /// [`MAX_SITES`], no id twice.
+    #[serde(deserialize_with = "members")]
     pub members: Vec<Member>,
     /// Those of `members` that were not in the view before.
     pub joined: Vec<Site>,
@@ -44,7 +47,27 @@ pub struct SiteView {
     pub highest: BTreeMap<SiteId, Incarnation>,
 }
 
+/// Decodes the members of a view.
+fn members<'de, D: Deserializer<'de>>(decoder: D) -> Result<Vec<Member>, D::Error> {
+    let members = Vec::deserialize(decoder)?;
+    match are_sound(&members) {
+        true => Ok(members),
+        false => Err(D::Error::custom("no members, too many, or one id twice")),
+    }
+}
+
+/// Whether these can be the members of a view.
+fn are_sound(members: &[Member]) -> bool {
+    let ids: BTreeSet<SiteId> = members.iter().map(|m| m.site.id).collect();
+    (1..=MAX_SITES).contains(&members.len()) && ids.len() == members.len()
+}
+
 impl SiteView {
+    /// Whether it has members, not too many, and no id twice.
+    pub(super) fn is_sound(&self) -> bool {
+        are_sound(&self.members)
+    }
+
     /// Whether this incarnation is in the view.
     pub fn contains(&self, site: Site) -> bool {
         self.members.iter().any(|m| m.site == site)
