@@ -23,31 +23,35 @@ pub struct Draw<'a> {
     class: Option<u32>,
 }
 
-/// No choice is impossible.
+/// The type refuses what was drawn, as it would refuse it from the wire.
 #[derive(Debug)]
-pub struct Never;
+pub struct Refused;
 
-impl fmt::Display for Never {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a type that cannot be drawn")
+        write!(f, "what was drawn is refused")
     }
 }
 
-impl std::error::Error for Never {}
+impl std::error::Error for Refused {}
 
-impl Error for Never {
-    fn custom<T: fmt::Display>(_: T) -> Never {
-        Never
+impl Error for Refused {
+    fn custom<T: fmt::Display>(_: T) -> Refused {
+        Refused
     }
 }
 
-/// A value of this type.
+/// A value of this type: the first drawn that the type takes.
 pub fn draw<T: serde::de::DeserializeOwned>(source: Source<'_>) -> T {
-    T::deserialize(&mut Draw {
-        source,
-        class: None,
-    })
-    .expect("integers, strings, lists, options and enums")
+    loop {
+        let drawn = T::deserialize(&mut Draw {
+            source: &mut *source,
+            class: None,
+        });
+        if let Ok(value) = drawn {
+            return value;
+        }
+    }
 }
 
 impl Draw<'_> {
@@ -108,12 +112,12 @@ impl<'d, 'a> Elements<'d, 'a> {
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_, '_> {
-    type Error = Never;
+    type Error = Refused;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Never> {
+    ) -> Result<Option<T::Value>, Refused> {
         if self.at == self.len {
             return Ok(None);
         }
@@ -129,16 +133,16 @@ impl<'de> SeqAccess<'de> for Elements<'_, '_> {
 }
 
 impl<'de> MapAccess<'de> for Elements<'_, '_> {
-    type Error = Never;
+    type Error = Refused;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Never> {
+    ) -> Result<Option<K::Value>, Refused> {
         self.next_element_seed(seed)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Never> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
         seed.deserialize(&mut *self.draw)
     }
 }
@@ -151,30 +155,30 @@ struct Choice<'d, 'a> {
 }
 
 impl<'de, 'd, 'a> EnumAccess<'de> for Choice<'d, 'a> {
-    type Error = Never;
+    type Error = Refused;
     type Variant = Choice<'d, 'a>;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
-    ) -> Result<(V::Value, Choice<'d, 'a>), Never> {
-        let index: U32Deserializer<Never> = self.index.into_deserializer();
+    ) -> Result<(V::Value, Choice<'d, 'a>), Refused> {
+        let index: U32Deserializer<Refused> = self.index.into_deserializer();
         Ok((seed.deserialize(index)?, self))
     }
 }
 
 impl<'de> VariantAccess<'de> for Choice<'_, '_> {
-    type Error = Never;
+    type Error = Refused;
 
-    fn unit_variant(self) -> Result<(), Never> {
+    fn unit_variant(self) -> Result<(), Refused> {
         Ok(())
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Never> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
         seed.deserialize(self.draw)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Never> {
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {
         self.draw.deserialize_tuple(len, visitor)
     }
 
@@ -182,48 +186,48 @@ impl<'de> VariantAccess<'de> for Choice<'_, '_> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Never> {
+    ) -> Result<V::Value, Refused> {
         self.draw.deserialize_struct(self.of, fields, visitor)
     }
 }
 
 impl<'de> Deserializer<'de> for &mut Draw<'_> {
-    type Error = Never;
+    type Error = Refused;
 
     fn is_human_readable(&self) -> bool {
         false
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Never> {
-        Err(Never)
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+        Err(Refused)
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let value = self.below(2) == 1;
         visitor.visit_bool(value)
     }
 
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let value = self.below(256) as u8;
         visitor.visit_u8(value)
     }
 
-    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let value = self.number(16) as u16;
         visitor.visit_u16(value)
     }
 
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let value = self.number(32) as u32;
         visitor.visit_u32(value)
     }
 
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let value = self.number(64);
         visitor.visit_u64(value)
     }
 
-    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         // Sets of sites, mostly.
         let value = match self.below(8) {
             0 => u128::from(self.number(64)) << self.below(65),
@@ -232,18 +236,18 @@ impl<'de> Deserializer<'de> for &mut Draw<'_> {
         visitor.visit_u128(value)
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         match self.below(32) {
             0 => visitor.visit_str(&"n".repeat(300)),
             n => visitor.visit_str(WORDS[n as usize % WORDS.len()]),
         }
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         match self.below(2) {
             0 => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -254,30 +258,34 @@ impl<'de> Deserializer<'de> for &mut Draw<'_> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Never> {
+    ) -> Result<V::Value, Refused> {
         match name {
             "SiteId" if self.below(16) > 0 => {
                 let site = self.below(4) as u32;
-                visitor.visit_newtype_struct(IntoDeserializer::<Never>::into_deserializer(site))
+                visitor.visit_newtype_struct(IntoDeserializer::<Refused>::into_deserializer(site))
             }
             "Incarnation" if self.below(32) > 0 => {
-                visitor.visit_newtype_struct(IntoDeserializer::<Never>::into_deserializer(1u64))
+                visitor.visit_newtype_struct(IntoDeserializer::<Refused>::into_deserializer(1u64))
             }
             _ => visitor.visit_newtype_struct(self),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let len = self.length();
         self.deserialize_tuple(len, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let len = self.length();
         visitor.visit_map(Elements::of_list(self, len))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Never> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
         visitor.visit_seq(Elements::of_list(self, len))
     }
 
@@ -286,7 +294,7 @@ impl<'de> Deserializer<'de> for &mut Draw<'_> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Never> {
+    ) -> Result<V::Value, Refused> {
         visitor.visit_seq(Elements {
             draw: self,
             of: name,
@@ -301,7 +309,7 @@ impl<'de> Deserializer<'de> for &mut Draw<'_> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Never> {
+    ) -> Result<V::Value, Refused> {
         let any = self.below(variants.len() as u64) as u32;
         let index = match (name, self.class) {
             ("Class", Some(class)) if self.below(32) > 0 => class,

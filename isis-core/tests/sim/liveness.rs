@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use isis_core::ids::Site;
+use isis_core::view::SiteView;
 
 use super::cluster::Cluster;
 use super::properties::l2_progress::{self, Standing, names};
@@ -31,9 +32,15 @@ fn standing(node: &Node) -> Standing {
     Standing {
         site: node.site,
         leaving: node.leaving,
+        must_stay: view.is_some_and(|v| is_last_founder(node.site, v)),
         view: view.map(|v| (v.number.0, v.sites().collect())),
         applied: node.broadcast.applied_view(),
         pending: node.broadcast.pending(),
         linked: names(node.transport.connected()),
     }
+}
+
+fn is_last_founder(site: Site, view: &SiteView) -> bool {
+    let mut founders = view.sites().filter(|s| view.founding.contains(&s.id));
+    view.members.len() > 1 && founders.next() == Some(site) && founders.next().is_none()
 }

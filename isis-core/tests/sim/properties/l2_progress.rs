@@ -10,6 +10,8 @@ pub struct Standing {
     pub site: Site,
     /// It asked to leave and is not out.
     pub leaving: bool,
+    /// It is the last founding site of its view, which stays until it is alone (R5).
+    pub must_stay: bool,
     /// The number and the members of its view.
     pub view: Option<(u64, BTreeSet<Site>)>,
     /// The last view that its broadcast machine has applied.
@@ -26,7 +28,7 @@ pub fn check(standing: &Standing, living: &BTreeSet<Site>) -> Vec<String> {
         .iter()
         .map(|what| format!("L2: site {site}: {what}"))
         .collect();
-    if standing.leaving {
+    if standing.leaving && !standing.must_stay {
         reasons.push(format!("L2: site {site} asked to leave and has not"));
         return reasons;
     }
@@ -64,6 +66,7 @@ fn rejects_sites_that_stand_still() {
     let standing = || Standing {
         site,
         leaving: false,
+        must_stay: false,
         view: Some((2, living.clone())),
         applied: Some(2),
         pending: Vec::new(),
@@ -71,9 +74,14 @@ fn rejects_sites_that_stand_still() {
     };
     let rejects = |s: Standing| !check(&s, &living).is_empty();
     assert!(!rejects(standing()));
-    assert!(rejects(Standing {
+    let leaving = || Standing {
         leaving: true,
         ..standing()
+    };
+    assert!(rejects(leaving()));
+    assert!(!rejects(Standing {
+        must_stay: true,
+        ..leaving()
     }));
     assert!(rejects(Standing {
         view: None,
