@@ -302,11 +302,13 @@ pub unsafe extern "C" fn isis_gbcastv(
 }
 
 /// BCAST of 3.1 to exactly these processes, members of a common group or not; as isis_bcast().
+/// One that is named twice gets one copy.
 ///
 /// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT.
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
-/// Codes: ISIS_EINVAL bad handle, NULL with a length, empty destination list, unknown flag;
+/// Codes: ISIS_EINVAL bad handle, NULL with a length, empty destination list or one with a process
+/// of index 0, which is its site's own, unknown flag;
 /// ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open another; ISIS_EAGAIN no room:
 /// nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no room in time: nothing was sent;
 /// ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad label; ISIS_EBUSY ISIS_WAIT inside a
@@ -380,7 +382,8 @@ pub unsafe extern "C" fn isis_bcast_tov(
 /// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_UNORDERED.
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
-/// Codes: ISIS_EINVAL bad handle, NULL with a length, empty destination list, unknown flag;
+/// Codes: ISIS_EINVAL bad handle, NULL with a length, empty destination list or one with a process
+/// of index 0, which is its site's own, unknown flag;
 /// ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open another; ISIS_EAGAIN no room:
 /// nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no room in time: nothing was sent;
 /// ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad label; ISIS_EBUSY ISIS_WAIT inside a

@@ -112,9 +112,13 @@ def test_destination_lists(site: isis.Site) -> None:
         process.obcast_to([], b"")
     with pytest.raises(TypeError):
         process.bcast_to([1], b"")  # type: ignore[list-item]
-    process.bcast_to([process.id], b"to myself", label="l")
-    (message,) = messages(process, 1)
-    assert (message.payload, message.group, message.view) == (b"to myself", None, None)
+    with pytest.raises(isis.ArgumentError, match="site's own process"):
+        process.bcast_to([isis.ProcessId(site.id, 0)], b"")
+    process.bcast_to([process.id, process.id], b"to myself", label="l")
+    process.bcast_to([process.id], b"again", label="l")
+    first, second = messages(process, 2)
+    assert (first.payload, first.group, first.view) == (b"to myself", None, None)
+    assert second.payload == b"again"
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), -float("inf")])
@@ -202,6 +206,47 @@ def test_two_live_sites_with_one_id(open_sites: Any) -> None:
         assert second.wait_view(timeout=20).members == first.wait_view().members
 
 
+def test_another_cluster(open_sites: Any, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = open_sites(2)
+    first.wait_view(2, timeout=20)
+    peers = {1: first.address, 2: second.address}
+    with caplog.at_level("INFO", logger="isis"):
+        with isis.Site(3, peers=peers, cluster="another") as third:
+            for each in (first, third):
+                eventually(lambda: each.stats()["refused_handshakes"] > 0)
+            eventually(lambda: "my cluster is" in caplog.text)
+            with pytest.raises(isis.IsisTimeoutError):
+                third.wait_view(timeout=0)
+            group = second.process().join("g", timeout=20)
+            group.bcast(b"it goes on")
+            assert messages(group, 1)[0].payload == b"it goes on"
+            assert len(first.wait_view(timeout=20).members) == 2
+
+
+def test_lists_that_disagree(caplog: pytest.LogCaptureFixture) -> None:
+    one, two = (f"127.0.0.1:{port}" for port in free_ports(2))
+    with caplog.at_level("INFO", logger="isis"):
+        with isis.Site(1, listen=one, peers={2: two}) as first:
+            with isis.Site(2, listen=two, peers={1: one, 3: "127.0.0.1:9"}):
+                eventually(lambda: "lists of peers differ" in caplog.text)
+                with pytest.raises(isis.IsisTimeoutError):
+                    first.wait_view(timeout=0)
+            with isis.Site(2, listen=two, peers={1: one}) as second:
+                for each in (first, second):
+                    assert len(each.wait_view(2, timeout=20).members) == 2
+
+
+def test_a_name_that_does_not_resolve(caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = "x" * 70 + ":7001"
+    with pytest.raises(isis.NetworkError, match="x" * 70):
+        isis.Site(1, listen=nowhere)
+    with caplog.at_level("INFO", logger="isis"):
+        with isis.Site(1, peers={2: nowhere}) as site:
+            eventually(lambda: nowhere in caplog.text)
+            with pytest.raises(isis.IsisTimeoutError):
+                site.wait_view(timeout=0)
+
+
 def test_garbage_on_the_port(site: isis.Site) -> None:
     host, port = site.address.rsplit(":", 1)
     with socket.create_connection((host, int(port))) as connection:
@@ -213,6 +258,9 @@ def test_garbage_on_the_port(site: isis.Site) -> None:
         except ConnectionResetError:
             pass
     eventually(lambda: site.stats()["garbage_connections"] > 0)
+    silent = socket.create_connection((host, int(port)))
+    eventually(lambda: site.stats()["half_open_connections"] > 0)
+    silent.close()
     group = site.process().join("g", timeout=20)
     group.bcast(b"it goes on")
     assert messages(group, 1)[0].payload == b"it goes on"

@@ -194,7 +194,8 @@ pub enum Effect {
 /// What the broadcast machine did that people (and the simulator's event counts) want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A peer sent bytes that do not decode; they were dropped.
+    /// A peer sent bytes that do not decode, or that cannot be meant or are not its to say; they were
+    /// dropped.
     Malformed {
         /// Who.
         from: Site,

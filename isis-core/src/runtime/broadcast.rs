@@ -264,7 +264,7 @@ impl Shared {
         match note {
             Note::Malformed { from } => {
                 count(&counters.malformed_messages);
-                warn!("site {me}: a message of {from} does not decode; dropped");
+                warn!("site {me}: a message of {from} is malformed; dropped");
             }
             Note::CompletionBegan { view } => debug!("site {me}: completion of view {view} began"),
             Note::CompletionEnded {
