@@ -33,7 +33,7 @@ static void test_null(isis_site site, isis_process process, isis_group group)
     CODE(isis_bcast(group, "l", NULL, 3, 0, &id), ISIS_EINVAL);
     CODE(isis_bcastv(group, "l", NULL, 3, 0, &id), ISIS_EINVAL);
     CODE(isis_bcast_to(process, NULL, 1, "l", "x", 1, 0, &id), ISIS_EINVAL);
-    CODE(isis_status(process, NULL, 0, NULL), ISIS_EINVAL);
+    CODE(isis_status(process, NULL, 0, 0, NULL), ISIS_EINVAL);
     CODE(isis_group_current_view(group, NULL), ISIS_EINVAL);
     CODE(isis_group_process(group, NULL), ISIS_EINVAL);
     CODE(isis_group_get_id(group, NULL), ISIS_EINVAL);
@@ -138,25 +138,52 @@ static void test_sends(isis_process process, isis_group group)
     CODE(isis_dispatch(process, 0, -1), ISIS_EINVAL);
 }
 
+/* The answer as an event, which has it for who asks properly. */
+static void test_status_event(isis_process process, const isis_id *id)
+{
+    isis_delivery_status status;
+    isis_event *event = NULL;
+    memset(&status, 0, sizeof status);
+    CODE(isis_status(process, id, 0, 9, NULL), ISIS_PENDING);
+    do {
+        isis_event_free(event);
+        NEED(isis_next(process, PATIENCE_MS, &event) == ISIS_OK);
+        if (isis_event_kind(event) != ISIS_EVENT_COMPLETED)
+            CODE(isis_event_delivery_status(event, &status), ISIS_EINVAL);
+    } while (isis_event_kind(event) != ISIS_EVENT_COMPLETED);
+    CHECK(isis_event_operation(event) == ISIS_OP_STATUS && isis_event_token(event) == 9);
+    CODE(isis_event_delivery_status(event, &status), ISIS_EINVAL);
+    CHECK(last_error_has("struct_size"));
+    CODE(isis_event_delivery_status(event, NULL), ISIS_EINVAL);
+    CODE(isis_event_delivery_status(NULL, &status), ISIS_EINVAL);
+    status.struct_size = sizeof status;
+    OK(isis_event_delivery_status(event, &status));
+    CHECK(status.state == ISIS_STATUS_STABLE && status.failed_count == 0);
+    isis_event_free(event);
+}
+
 static void test_status(isis_process process, isis_group group)
 {
     isis_delivery_status status;
     isis_id id;
     memset(&status, 0, sizeof status);
     OK(isis_bcast(group, "l", "x", 1, ISIS_WAIT, &id));
-    CODE(isis_status(process, &id, PATIENCE_MS, &status), ISIS_EINVAL);
+    CODE(isis_status(process, &id, PATIENCE_MS, 0, &status), ISIS_EINVAL);
     CHECK(last_error_has("struct_size"));
     status.struct_size = sizeof status + 8;
-    CODE(isis_status(process, &id, PATIENCE_MS, &status), ISIS_EVERSION);
+    CODE(isis_status(process, &id, PATIENCE_MS, 0, &status), ISIS_EVERSION);
     status.struct_size = sizeof status;
     OK(isis_flush(process, PATIENCE_MS, 0));
-    OK(isis_status(process, &id, PATIENCE_MS, &status));
+    OK(isis_status(process, &id, PATIENCE_MS, 0, &status));
     CHECK(status.state == ISIS_STATUS_STABLE || status.state == ISIS_STATUS_SENT);
     CHECK(status.failed_count == 0);
+    test_status_event(process, &id);
+    CODE(isis_status(process, &id, PATIENCE_MS, 0, NULL), ISIS_EINVAL);
     id.seq += 1000;
-    CODE(isis_status(process, &id, PATIENCE_MS, &status), ISIS_EINVAL);
+    CODE(isis_status(process, &id, 0, 0, NULL), ISIS_EINVAL);
+    CODE(isis_status(process, &id, PATIENCE_MS, 0, &status), ISIS_EINVAL);
     id.primitive = 77;
-    CODE(isis_status(process, &id, PATIENCE_MS, &status), ISIS_EINVAL);
+    CODE(isis_status(process, &id, PATIENCE_MS, 0, &status), ISIS_EINVAL);
 }
 
 static void test_structs(isis_process process)

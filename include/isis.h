@@ -223,6 +223,16 @@ extern "C" {
 #define ISIS_FIRST_VIEW_ALONE 2
 
 /**
+ * Wait for room instead of returning ISIS_EAGAIN; as long as isis_set_send_timeout() says.
+ */
+#define ISIS_WAIT 1
+
+/**
+ * For OBCASTs: comparable with no other (3.2).
+ */
+#define ISIS_UNORDERED 2
+
+/**
  * Some operational destination site may not have it yet.
  */
 #define ISIS_STATUS_PENDING 0
@@ -236,16 +246,6 @@ extern "C" {
  * Received, and final, at every operational destination site: no failure can undo it.
  */
 #define ISIS_STATUS_STABLE 2
-
-/**
- * Wait for room instead of returning ISIS_EAGAIN; as long as isis_set_send_timeout() says.
- */
-#define ISIS_WAIT 1
-
-/**
- * For OBCASTs: comparable with no other (3.2).
- */
-#define ISIS_UNORDERED 2
 
 /**
  * A broadcast is delivered: isis_event_message(), isis_event_group().
@@ -312,6 +312,11 @@ extern "C" {
  * The closing of a process has ended.
  */
 #define ISIS_OP_CLOSE 4
+
+/**
+ * A status call has been answered: isis_event_delivery_status().
+ */
+#define ISIS_OP_STATUS 5
 
 /**
  * It asked to leave.
@@ -555,6 +560,37 @@ typedef uint64_t isis_process;
 typedef uint64_t isis_group;
 
 /**
+ * The answer of isis_status(). Set `failed` and `failed_room` before the call: where the library
+ * may list the failed sites; NULL and 0 if only their number is of interest.
+ */
+typedef struct isis_delivery_status {
+    /**
+     * sizeof(isis_delivery_status).
+     */
+    size_t struct_size;
+    /**
+     * Where to list destination sites that failed before they had it.
+     */
+    struct isis_site_id *failed;
+    /**
+     * How many fit there.
+     */
+    size_t failed_room;
+    /**
+     * How many there are, which may be more.
+     */
+    size_t failed_count;
+    /**
+     * ISIS_STATUS_*.
+     */
+    uint32_t state;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} isis_delivery_status;
+
+/**
  * What the application wants to be told. Set every field you do not need to NULL, best with
  * isis_callbacks_init(). `user` is what was given along with the struct.
  *
@@ -627,6 +663,14 @@ typedef struct isis_callbacks {
      * the one that dispatches.
      */
     void (*drop)(void *user);
+    /**
+     * An isis_status() that gave ISIS_PENDING or ISIS_ETIMEDOUT has its answer, borrowed like
+     * messages and views. If this is NULL, `completed` is told that it has ended.
+     */
+    void (*answered)(void *user,
+                     isis_process process,
+                     uint64_t token,
+                     const struct isis_delivery_status *answer);
 } isis_callbacks;
 
 /**
@@ -646,6 +690,21 @@ typedef struct isis_process_id {
      */
     uint32_t index;
 } isis_process_id;
+
+/**
+ * An instance of a group (3.3): a group dissolved and created anew under its old name has another
+ * one.
+ */
+typedef struct isis_group_id {
+    /**
+     * The process whose join created the group.
+     */
+    struct isis_process_id founder;
+    /**
+     * Counts the groups that the founder created.
+     */
+    uint64_t seq;
+} isis_group_id;
 
 /**
  * ID(B) of section 3: the name of a broadcast.
@@ -668,52 +727,6 @@ typedef struct isis_id {
      */
     uint32_t reserved;
 } isis_id;
-
-/**
- * The answer of isis_status(). Set `failed` and `failed_room` before the call: where the library
- * may list the failed sites; NULL and 0 if only their number is of interest.
- */
-typedef struct isis_delivery_status {
-    /**
-     * sizeof(isis_delivery_status).
-     */
-    size_t struct_size;
-    /**
-     * Where to list destination sites that failed before they had it.
-     */
-    struct isis_site_id *failed;
-    /**
-     * How many fit there.
-     */
-    size_t failed_room;
-    /**
-     * How many there are, which may be more.
-     */
-    size_t failed_count;
-    /**
-     * ISIS_STATUS_*.
-     */
-    uint32_t state;
-    /**
-     * 0.
-     */
-    uint32_t reserved;
-} isis_delivery_status;
-
-/**
- * An instance of a group (3.3): a group dissolved and created anew under its old name has another
- * one.
- */
-typedef struct isis_group_id {
-    /**
-     * The process whose join created the group.
-     */
-    struct isis_process_id founder;
-    /**
-     * Counts the groups that the founder created.
-     */
-    uint64_t seq;
-} isis_group_id;
 
 /**
  * One piece of a message that is gathered; the layout of POSIX's `struct iovec`.
@@ -861,16 +874,21 @@ int isis_site_open_text(const char *config, isis_site *out);
 /**
  * Closes a site: its processes end, it leaves the site view, its threads end, its port is free.
  * Its handle and those of its processes and groups have ended when this returns, with whatever code
- * but ISIS_EINVAL and ISIS_EBUSY. Processes with a library thread: that is joined (not with a
- * timeout of 0).
+ * but ISIS_PENDING, ISIS_EINVAL, ISIS_EBUSY and ISIS_ENOMEM. Processes with a library thread: that is
+ * joined (not with a timeout of 0).
  *
- * `timeout_ms`: how long the farewell may take; -1 for ever, 0 to go without one.
+ * `timeout_ms`: how long the farewell may take, -1 for ever. 0 does not wait: ISIS_PENDING says that
+ * the close goes on by itself, for at most 5 seconds. The handles stay valid; take the remaining
+ * events, and call it again, for example every few milliseconds after *closed*: once the site and its
+ * threads have stopped, it returns ISIS_OK. (With another timeout it then waits for that.) Nothing is
+ * wrong with ending the program instead.
  * Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
  * Codes: ISIS_EINVAL, ISIS_ECLOSED bad or closed handle (a second close, too); ISIS_ETIMEDOUT it
  * is closed, but the others may have to find out by themselves; ISIS_EBUSY would block inside a
- * callback: pass 0.
+ * callback: pass 0; ISIS_ENOMEM no thread left to go on in: pass another timeout.
  */
-int isis_site_close(isis_site site, int timeout_ms);
+int isis_site_close(isis_site site,
+                    int timeout_ms);
 
 /**
  * The site's number and incarnation (4.1).
@@ -1006,20 +1024,6 @@ int isis_set_send_timeout(isis_process process, int timeout_ms);
  * on, and completes as an event; ISIS_EBUSY would block inside a callback: pass 0.
  */
 int isis_flush(isis_process process, int timeout_ms, uint64_t token);
-
-/**
- * How far a broadcast of this process has come (the status of 4.1).
- *
- * Thread: any; not inside a callback. Blocking: until the site's broadcast thread has answered,
- * well under a millisecond unless the machine is busy; at most `timeout_ms`.
- * Codes: ISIS_EINVAL, ISIS_ECLOSED, ISIS_EEXCLUDED bad or ended process, NULL, an id that is no
- * broadcast of this process, struct_size unset; ISIS_EVERSION header newer than the library;
- * ISIS_ETIMEDOUT ask again; ISIS_EBUSY inside a callback: ask elsewhere.
- */
-int isis_status(isis_process process,
-                const struct isis_id *id,
-                int timeout_ms,
-                struct isis_delivery_status *out);
 
 /**
  * Makes the process a member of the group of this name (3.3), which is created if there is none.
@@ -1260,9 +1264,27 @@ int isis_obcast_tov(isis_process process,
                     struct isis_id *id);
 
 /**
- * A descriptor for poll(), epoll and their like: readable exactly while events wait to be taken
- * (level-triggered), and after isis_wakeup(). It may be readable once for nothing; nothing is ever
- * lost. Never read it: isis_dispatch() and isis_next() do what is needed.
+ * How far a broadcast of this process has come (the status of 4.1).
+ *
+ * `timeout_ms`: -1 waits, 0 only asks (ISIS_PENDING; the answer comes with a *completed* event of
+ * ISIS_OP_STATUS with `token`: the callback `answered`, or isis_event_delivery_status()). `out` may
+ * be NULL with 0.
+ * Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says; the answer
+ * takes well under a millisecond unless the machine is busy.
+ * Codes: ISIS_EINVAL, ISIS_ECLOSED, ISIS_EEXCLUDED bad or ended process, NULL, an id that is no
+ * broadcast of this process, struct_size unset; ISIS_EVERSION header newer than the library;
+ * ISIS_ETIMEDOUT the answer comes as an event; ISIS_EBUSY would block inside a callback: pass 0.
+ */
+int isis_status(isis_process process,
+                const struct isis_id *id,
+                int timeout_ms,
+                uint64_t token,
+                struct isis_delivery_status *out);
+
+/**
+ * A descriptor for poll(), epoll and their like: readable while events wait to be taken
+ * (level-triggered), and after isis_wakeup(). It may be readable once for nothing, when what it was
+ * about has just been taken; nothing is ever lost. Never read it: isis_dispatch() and isis_next() do what is needed.
  *
  * Thread: any; allowed inside a callback. Blocking: no. Ownership: the library's, closed with the
  * process: take it out of your poll set first.
@@ -1389,6 +1411,17 @@ int isis_event_operation(const struct isis_event *event);
  * Thread: any; allowed inside a callback. Blocking: no.
  */
 int isis_event_status(const struct isis_event *event);
+
+/**
+ * The answer that an ISIS_EVENT_COMPLETED of ISIS_OP_STATUS brings. Set `out->struct_size`, `failed`
+ * and `failed_room` before the call.
+ *
+ * Thread: any; allowed inside a callback. Blocking: no. Ownership: copied into what `out` names.
+ * Codes: ISIS_EINVAL NULL, an event that brings no answer, struct_size unset; ISIS_EVERSION header
+ * newer than the library.
+ */
+int isis_event_delivery_status(const struct isis_event *event,
+                               struct isis_delivery_status *out);
 
 /**
  * Keeps a message beyond its callback or event. Counts a reference; copies no payload.

@@ -1,11 +1,11 @@
 //! The pollable descriptor of a process, and the alarm that a signal handler may ring on it.
 //!
-//! The descriptor is readable exactly while the process's queue holds events: [`Readiness`] is told
-//! of the queue's changes under the queue's own lock, so flag and queue cannot disagree. A ring
-//! makes it readable too, until the wait it was meant for has ended; it may make it readable once
-//! for nothing, and is never lost.
+//! The descriptor is readable while the process's queue holds events, as the core tells [`Readiness`]
+//! to show. A ring makes it readable too, until the wait it was meant for has ended. Both may make it
+//! readable once for nothing, and neither is ever lost.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,9 @@ use isis_core::runtime::Notifier;
 
 use crate::status::{Failure, ISIS_ENOMEM};
 
-/// An eventfd, and whether the queue's state has made it readable.
+/// The descriptor, an eventfd.
 pub(crate) struct Readiness {
     fd: OwnedFd,
-    raised: AtomicBool,
     alarm: &'static Alarm,
 }
 
@@ -31,7 +30,6 @@ impl Readiness {
         Ok(Readiness {
             // SAFETY: the descriptor is new and nobody else's.
             fd: unsafe { OwnedFd::from_raw_fd(fd) },
-            raised: AtomicBool::new(false),
             alarm,
         })
     }
@@ -40,17 +38,10 @@ impl Readiness {
         self.fd.as_raw_fd()
     }
 
-    /// To be called by the process's one consumer when it found the queue empty: makes the
-    /// descriptor tell the truth again, and says whether the alarm has rung since the last call.
-    /// `pending` tells whether the queue holds events.
-    pub(crate) fn settle(&self, pending: impl FnOnce() -> bool) -> bool {
-        let rang = self.alarm.ringing.swap(false, SeqCst);
-        drain(self.fd());
-        // What came before the drain lost its mark; what comes after makes its own.
-        if pending() || self.alarm.ringing.load(SeqCst) {
-            poke(self.fd());
-        }
-        rang
+    /// Whether the alarm has rung since the last call. For the process's one consumer, which found
+    /// the queue empty. What the ring did to the descriptor stays until the next [`Notifier::clear`].
+    pub(crate) fn answer(&self) -> bool {
+        self.alarm.ringing.swap(false, SeqCst)
     }
 
     /// Waits until the descriptor is readable, the deadline has come (`Ok(false)`), or a signal
@@ -79,17 +70,31 @@ fn rest_ms(deadline: Option<Instant>) -> i32 {
 
 impl Notifier for Readiness {
     fn raise(&self) {
-        if !self.raised.swap(true, SeqCst) {
+        poke(self.fd());
+    }
+
+    fn clear(&self) {
+        drain(self.fd());
+        if self.alarm.ringing.load(SeqCst) {
             poke(self.fd());
+        }
+    }
+}
+
+/// What the core shows events to. The descriptor is closed with the process's handle, unless one of
+/// the library's threads is just showing something: then when that has been done.
+pub(crate) struct Showing(pub(crate) Weak<Readiness>);
+
+impl Notifier for Showing {
+    fn raise(&self) {
+        if let Some(readiness) = self.0.upgrade() {
+            readiness.raise();
         }
     }
 
     fn clear(&self) {
-        if self.raised.swap(false, SeqCst) {
-            drain(self.fd());
-            if self.alarm.ringing.load(SeqCst) {
-                poke(self.fd());
-            }
+        if let Some(readiness) = self.0.upgrade() {
+            readiness.clear();
         }
     }
 }
@@ -202,21 +207,24 @@ mod tests {
         assert!(ALARM.ring(1));
         r.clear();
         assert!(readable(&r), "the ring is not lost with the events");
-        assert!(r.settle(|| false));
+        assert!(r.answer());
+        r.clear();
         assert!(!readable(&r));
-        assert!(!r.settle(|| false));
+        assert!(!r.answer());
     }
 
     #[test]
-    fn settling_keeps_the_mark_of_waiting_events() {
+    fn a_closed_descriptor_is_shown_nothing() {
         static ALARM: Alarm = Alarm::new();
-        let r = readiness(&ALARM);
-        r.raise();
-        ALARM.ring(1);
-        assert!(r.settle(|| true));
+        let r = std::sync::Arc::new(readiness(&ALARM));
+        let showing = Showing(std::sync::Arc::downgrade(&r));
+        showing.raise();
         assert!(readable(&r));
-        r.clear();
+        showing.clear();
         assert!(!readable(&r));
+        drop(r);
+        showing.raise();
+        showing.clear();
     }
 
     #[test]

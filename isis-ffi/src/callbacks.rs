@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::args::sized;
 use crate::boundary::{accessor, in_callback};
-use crate::event::{Body, isis_event};
+use crate::delivery_status::isis_delivery_status;
+use crate::event::{Body, Completed, isis_event};
 use crate::group::isis_group;
 use crate::message::isis_message;
 use crate::process::isis_process;
@@ -80,6 +81,16 @@ pub struct isis_callbacks {
     /// forgotten them: `user` may be freed. Called by the thread that closes or replaces them, or by
     /// the one that dispatches.
     pub drop: Option<unsafe extern "C" fn(user: *mut c_void)>,
+    /// An isis_status() that gave ISIS_PENDING or ISIS_ETIMEDOUT has its answer, borrowed like
+    /// messages and views. If this is NULL, `completed` is told that it has ended.
+    pub answered: Option<
+        unsafe extern "C" fn(
+            user: *mut c_void,
+            process: isis_process,
+            token: u64,
+            answer: *const isis_delivery_status,
+        ),
+    >,
 }
 
 const NONE: isis_callbacks = isis_callbacks {
@@ -94,6 +105,7 @@ const NONE: isis_callbacks = isis_callbacks {
     excluded: None,
     closed: None,
     drop: None,
+    answered: None,
 };
 
 /// Sets `struct_size` and makes all callbacks NULL. NULL is allowed and does nothing.
@@ -186,6 +198,14 @@ impl CallbackSet {
             Body::Blocked => tell!(c.blocked),
             Body::Unblocked => tell!(c.unblocked),
             Body::Writable => tell!(c.writable),
+            Body::Completed(Completed {
+                token,
+                answer: Some(answer),
+                ..
+            }) if c.answered.is_some() => {
+                let answer = answer.lend();
+                tell!(c.answered, *token, &raw const answer)
+            }
             Body::Completed(done) => {
                 tell!(c.completed, done.token, done.operation, done.status, group)
             }

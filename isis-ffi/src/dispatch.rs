@@ -16,6 +16,7 @@ use parking_lot::MutexGuard;
 use crate::args::{give, present, timeout};
 use crate::boundary::{about, boundary, forked, not_in_callback, signal_safe};
 use crate::callbacks::CallbackSet;
+use crate::delivery_status::Answer;
 use crate::event::{Body, Completed, isis_event};
 use crate::group::{self, GROUPS, isis_group};
 use crate::message::isis_message;
@@ -123,6 +124,10 @@ impl ProcessEntry {
             token: p.token,
             operation: p.operation,
             status: result.as_ref().err().map_or(ISIS_OK, code_of),
+            answer: match result {
+                Ok(Outcome::Status(answer)) => Some(Answer::new(answer)),
+                _ => None,
+            },
         });
         let group = match result {
             Ok(Outcome::Joined(id)) => group::bind(self, *id, Some(token)).unwrap_or(0),
@@ -151,7 +156,8 @@ impl ProcessEntry {
                 return Err(Failure::new(ISIS_ECLOSED, "the process has ended"));
             }
             let interrupted = || Failure::new(ISIS_EINTR, "interrupted");
-            if self.readiness.settle(|| self.process.pending() > 0) {
+            if self.readiness.answer() {
+                self.process.renew_notifier();
                 return Err(interrupted());
             }
             if self.process.pending() > 0 {
@@ -204,9 +210,9 @@ fn deadline(timeout_ms: c_int) -> Option<Instant> {
     timeout(timeout_ms).and_then(|t| Instant::now().checked_add(t))
 }
 
-/// A descriptor for poll(), epoll and their like: readable exactly while events wait to be taken
-/// (level-triggered), and after isis_wakeup(). It may be readable once for nothing; nothing is ever
-/// lost. Never read it: isis_dispatch() and isis_next() do what is needed.
+/// A descriptor for poll(), epoll and their like: readable while events wait to be taken
+/// (level-triggered), and after isis_wakeup(). It may be readable once for nothing, when what it was
+/// about has just been taken; nothing is ever lost. Never read it: isis_dispatch() and isis_next() do what is needed.
 ///
 /// Thread: any; allowed inside a callback. Blocking: no. Ownership: the library's, closed with the
 /// process: take it out of your poll set first.

@@ -3,10 +3,13 @@
 use std::ffi::c_int;
 use std::ptr::null;
 
-use crate::boundary::accessor;
+use crate::args::present;
+use crate::boundary::{accessor, boundary};
+use crate::delivery_status::{Answer, isis_delivery_status};
 use crate::group::isis_group;
 use crate::message::isis_message;
 use crate::process::isis_process;
+use crate::status::{Failure, ISIS_OK};
 use crate::view::{isis_group_view, isis_site_view};
 
 /// An event of a process, taken by isis_next(). It never changes.
@@ -29,11 +32,13 @@ pub(crate) enum Body {
 }
 
 /// An operation that has ended.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Completed {
     pub(crate) token: u64,
     pub(crate) operation: c_int,
     pub(crate) status: c_int,
+    /// Of isis_status().
+    pub(crate) answer: Option<Answer>,
 }
 
 /// A broadcast is delivered: isis_event_message(), isis_event_group().
@@ -64,6 +69,8 @@ pub const ISIS_OP_LEAVE: c_int = 2;
 pub const ISIS_OP_FLUSH: c_int = 3;
 /// The closing of a process has ended.
 pub const ISIS_OP_CLOSE: c_int = 4;
+/// A status call has been answered: isis_event_delivery_status().
+pub const ISIS_OP_STATUS: c_int = 5;
 
 impl Body {
     fn kind(&self) -> c_int {
@@ -83,11 +90,11 @@ impl Body {
 
 /// # Safety
 /// `event` is NULL or valid.
-unsafe fn completed(event: *const isis_event) -> Completed {
+unsafe fn completed<'a>(event: *const isis_event) -> Option<&'a Completed> {
     // SAFETY: the caller's promise.
     match unsafe { event.as_ref() }.map(|e| &e.body) {
-        Some(Body::Completed(completed)) => *completed,
-        _ => Completed::default(),
+        Some(Body::Completed(completed)) => Some(completed),
+        _ => None,
     }
 }
 
@@ -209,7 +216,7 @@ pub unsafe extern "C" fn isis_event_site_view(event: *const isis_event) -> *cons
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn isis_event_token(event: *const isis_event) -> u64 {
     // SAFETY: the caller's promise.
-    accessor(0, || unsafe { completed(event) }.token)
+    accessor(0, || unsafe { completed(event) }.map_or(0, |c| c.token))
 }
 
 /// The operation of an ISIS_EVENT_COMPLETED: ISIS_OP_*; else 0.
@@ -221,7 +228,7 @@ pub unsafe extern "C" fn isis_event_token(event: *const isis_event) -> u64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn isis_event_operation(event: *const isis_event) -> c_int {
     // SAFETY: the caller's promise.
-    accessor(0, || unsafe { completed(event) }.operation)
+    accessor(0, || unsafe { completed(event) }.map_or(0, |c| c.operation))
 }
 
 /// How the operation of an ISIS_EVENT_COMPLETED ended: ISIS_OK or a failure's code; else ISIS_OK.
@@ -233,5 +240,32 @@ pub unsafe extern "C" fn isis_event_operation(event: *const isis_event) -> c_int
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn isis_event_status(event: *const isis_event) -> c_int {
     // SAFETY: the caller's promise.
-    accessor(0, || unsafe { completed(event) }.status)
+    accessor(0, || unsafe { completed(event) }.map_or(0, |c| c.status))
+}
+
+/// The answer that an ISIS_EVENT_COMPLETED of ISIS_OP_STATUS brings. Set `out->struct_size`, `failed`
+/// and `failed_room` before the call.
+///
+/// Thread: any; allowed inside a callback. Blocking: no. Ownership: copied into what `out` names.
+/// Codes: ISIS_EINVAL NULL, an event that brings no answer, struct_size unset; ISIS_EVERSION header
+/// newer than the library.
+///
+/// # Safety
+/// `event` is NULL or valid; `out` is NULL, or writable with its inputs set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_delivery_status(
+    event: *const isis_event,
+    out: *mut isis_delivery_status,
+) -> c_int {
+    boundary(|| {
+        present(event.cast_mut(), "event")?;
+        // SAFETY: the caller's promises.
+        unsafe {
+            let answer = completed(event).and_then(|c| c.answer.as_ref());
+            answer
+                .ok_or_else(|| Failure::invalid("the event brings no answer to a status call"))?
+                .give(out)?;
+        }
+        Ok(ISIS_OK)
+    })
 }

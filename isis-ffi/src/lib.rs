@@ -28,10 +28,12 @@ mod stats;
 
 mod process;
 
+mod farewell;
 mod group;
 
 mod send;
 
+mod delivery_status;
 mod dispatch;
 
 mod callbacks;

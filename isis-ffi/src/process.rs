@@ -8,17 +8,17 @@ use std::thread::{self, JoinHandle};
 
 use isis_core::Error;
 use isis_core::delivery::{Event, Outcome};
-use isis_core::ids::{GroupId, Site};
+use isis_core::ids::GroupId;
 use isis_core::runtime::{Operation, Process};
 use parking_lot::Mutex;
 
-use crate::alarm::{Alarm, Readiness};
-use crate::args::{give, present, refer, text, timeout};
+use crate::alarm::{Alarm, Readiness, Showing};
+use crate::args::{give, present, text, timeout};
 use crate::boundary::{boundary, not_in_callback};
 use crate::callbacks::{CallbackSet, isis_callbacks};
 use crate::event::{ISIS_OP_CLOSE, ISIS_OP_FLUSH};
 use crate::group::{self, Membership};
-use crate::ids::{isis_id, isis_process_id, isis_site_id, message_id_of};
+use crate::ids::isis_process_id;
 use crate::site::{SITES, isis_site};
 use crate::status::{Failure, ISIS_ECLOSED, ISIS_OK, ISIS_PENDING};
 use crate::table::{Entry, Table, generation_of};
@@ -45,8 +45,8 @@ pub(crate) struct ProcessEntry {
     site: isis_site,
 }
 
-/// What is known of a process's operations and groups. The queue's lock may be held while this one
-/// is taken, never the other way round.
+/// What is known of a process's operations and groups. The process's lock in the core may be held
+/// while this one is taken, never the other way round.
 #[derive(Default)]
 pub(crate) struct Book {
     /// Operations under way, by the core's token.
@@ -83,7 +83,7 @@ impl ProcessEntry {
     ) -> Result<ProcessEntry, Failure> {
         let readiness = Arc::new(Readiness::new(alarm)?);
         alarm.arm(generation_of(handle), readiness.fd());
-        process.set_notifier(Some(readiness.clone()));
+        process.set_notifier(Arc::new(Showing(Arc::downgrade(&readiness))));
         Ok(ProcessEntry {
             handle,
             process,
@@ -252,7 +252,6 @@ pub(crate) fn retire(handle: isis_process, wait: bool) -> Option<()> {
         // It ends with the event *closed*. It catches the panics of its calls.
         let _ = thread.join();
     }
-    entry.process.set_notifier(None);
     slot.side.disarm();
     let book = std::mem::take(&mut *entry.book.lock());
     for membership in book.memberships.values() {
@@ -361,93 +360,4 @@ pub extern "C" fn isis_flush(process: isis_process, timeout_ms: c_int, token: u6
         let outcome = entry.run(Operation::Flush, pending, timeout_ms)?;
         Ok(outcome.map_or(ISIS_PENDING, |_| ISIS_OK))
     })
-}
-
-/// Some operational destination site may not have it yet.
-pub const ISIS_STATUS_PENDING: u32 = 0;
-/// Received at every operational destination site (OBCAST), or its place is final (BCAST, GBCAST).
-pub const ISIS_STATUS_SENT: u32 = 1;
-/// Received, and final, at every operational destination site: no failure can undo it.
-pub const ISIS_STATUS_STABLE: u32 = 2;
-
-/// The answer of isis_status(). Set `failed` and `failed_room` before the call: where the library
-/// may list the failed sites; NULL and 0 if only their number is of interest.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct isis_delivery_status {
-    /// sizeof(isis_delivery_status).
-    pub struct_size: usize,
-    /// Where to list destination sites that failed before they had it.
-    pub failed: *mut isis_site_id,
-    /// How many fit there.
-    pub failed_room: usize,
-    /// How many there are, which may be more.
-    pub failed_count: usize,
-    /// ISIS_STATUS_*.
-    pub state: u32,
-    /// 0.
-    pub reserved: u32,
-}
-
-/// How far a broadcast of this process has come (the status of 4.1).
-///
-/// Thread: any; not inside a callback. Blocking: until the site's broadcast thread has answered,
-/// well under a millisecond unless the machine is busy; at most `timeout_ms`.
-/// Codes: ISIS_EINVAL, ISIS_ECLOSED, ISIS_EEXCLUDED bad or ended process, NULL, an id that is no
-/// broadcast of this process, struct_size unset; ISIS_EVERSION header newer than the library;
-/// ISIS_ETIMEDOUT ask again; ISIS_EBUSY inside a callback: ask elsewhere.
-///
-/// # Safety
-/// `id` is NULL or valid; `out` is NULL, or writable with its inputs set.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn isis_status(
-    process: isis_process,
-    id: *const isis_id,
-    timeout_ms: c_int,
-    out: *mut isis_delivery_status,
-) -> c_int {
-    boundary(|| {
-        let entry = PROCESSES.get(process)?;
-        not_in_callback("isis_status")?;
-        // SAFETY: the caller's promises.
-        let (id, mut answer) = unsafe {
-            let size = size_of::<isis_delivery_status>();
-            let asked = refer(out.cast_const(), "out")?;
-            (
-                *refer(id, "id")?,
-                crate::args::sized(asked, *asked, size, "out")?,
-            )
-        };
-        let status = entry
-            .process
-            .status(message_id_of(id)?, timeout(timeout_ms))?;
-        answer.state = state_of(status.status);
-        answer.failed_count = status.failed.len();
-        // SAFETY: the caller's promises.
-        unsafe {
-            list_failed(&answer, &status.failed)?;
-            give(out, answer, "out")?;
-        }
-        Ok(ISIS_OK)
-    })
-}
-
-fn state_of(status: isis_core::machine::broadcast::Status) -> u32 {
-    use isis_core::machine::broadcast::Status;
-    match status {
-        Status::Pending => ISIS_STATUS_PENDING,
-        Status::Sent => ISIS_STATUS_SENT,
-        Status::Stable => ISIS_STATUS_STABLE,
-    }
-}
-
-/// # Safety
-/// `answer.failed` is NULL or has room for `answer.failed_room`.
-unsafe fn list_failed(answer: &isis_delivery_status, failed: &[Site]) -> Result<(), Failure> {
-    for (place, site) in failed.iter().take(answer.failed_room).enumerate() {
-        present(answer.failed, "out.failed")?;
-        // SAFETY: within the room that the caller promised.
-        unsafe { answer.failed.add(place).write((*site).into()) };
-    }
-    Ok(())
 }

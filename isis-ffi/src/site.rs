@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::{c_char, c_int};
 use std::mem::offset_of;
 use std::ptr::null;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use isis_core::Error;
@@ -15,10 +14,11 @@ use parking_lot::Mutex;
 
 use crate::args::{give, list, optional_text, present, sized, text, timeout};
 use crate::boundary::{accessor, boundary, not_in_callback, watch_for_forks};
+use crate::farewell::Farewell;
 use crate::group::GROUPS;
 use crate::ids::isis_site_id;
 use crate::process::{self, PROCESSES, isis_process};
-use crate::status::{Failure, ISIS_ECLOSED, ISIS_OK, c_text};
+use crate::status::{Failure, ISIS_ECLOSED, ISIS_OK, ISIS_PENDING, c_text};
 use crate::table::{Entry, Table};
 use crate::view::{give_owned, isis_site_view};
 
@@ -31,7 +31,16 @@ pub(crate) static SITES: Table<SiteEntry> = Table::new();
 pub(crate) struct SiteEntry {
     pub(crate) site: Site,
     pub(crate) processes: Mutex<Vec<isis_process>>,
-    closing: AtomicBool,
+    closing: Mutex<Closing>,
+}
+
+/// Who closes a site.
+enum Closing {
+    Nobody,
+    /// A call that waits, or one that is just looking.
+    SomeCall,
+    /// It has been started, and goes on by itself.
+    Itself(Farewell),
 }
 
 impl Entry for SiteEntry {
@@ -214,7 +223,7 @@ fn open(config: Config) -> Result<isis_site, Failure> {
         Ok(SiteEntry {
             site,
             processes: Mutex::new(Vec::new()),
-            closing: AtomicBool::new(false),
+            closing: Mutex::new(Closing::Nobody),
         })
     })
 }
@@ -290,14 +299,18 @@ fn set_size(field: &mut usize, value: u64) {
 
 /// Closes a site: its processes end, it leaves the site view, its threads end, its port is free.
 /// Its handle and those of its processes and groups have ended when this returns, with whatever code
-/// but ISIS_EINVAL and ISIS_EBUSY. Processes with a library thread: that is joined (not with a
-/// timeout of 0).
+/// but ISIS_PENDING, ISIS_EINVAL, ISIS_EBUSY and ISIS_ENOMEM. Processes with a library thread: that is
+/// joined (not with a timeout of 0).
 ///
-/// `timeout_ms`: how long the farewell may take; -1 for ever, 0 to go without one.
+/// `timeout_ms`: how long the farewell may take, -1 for ever. 0 does not wait: ISIS_PENDING says that
+/// the close goes on by itself, for at most 5 seconds. The handles stay valid; take the remaining
+/// events, and call it again, for example every few milliseconds after *closed*: once the site and its
+/// threads have stopped, it returns ISIS_OK. (With another timeout it then waits for that.) Nothing is
+/// wrong with ending the program instead.
 /// Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
 /// Codes: ISIS_EINVAL, ISIS_ECLOSED bad or closed handle (a second close, too); ISIS_ETIMEDOUT it
 /// is closed, but the others may have to find out by themselves; ISIS_EBUSY would block inside a
-/// callback: pass 0.
+/// callback: pass 0; ISIS_ENOMEM no thread left to go on in: pass another timeout.
 #[unsafe(no_mangle)]
 pub extern "C" fn isis_site_close(site: isis_site, timeout_ms: c_int) -> c_int {
     boundary(|| {
@@ -305,21 +318,58 @@ pub extern "C" fn isis_site_close(site: isis_site, timeout_ms: c_int) -> c_int {
         if timeout_ms != 0 {
             not_in_callback("isis_site_close")?;
         }
-        if entry.closing.swap(true, Ordering::SeqCst) {
-            return Err(Failure::new(ISIS_ECLOSED, "another thread closes the site"));
-        }
-        let farewell = entry.site.close(timeout(timeout_ms));
+        let farewell = match (entry.whose_turn(), timeout_ms) {
+            (Closing::SomeCall, _) => {
+                return Err(Failure::new(ISIS_ECLOSED, "another thread closes the site"));
+            }
+            (Closing::Nobody, 0) => return entry.start_close(),
+            (Closing::Nobody, _) => entry.site.close(timeout(timeout_ms)),
+            (Closing::Itself(farewell), 0) => {
+                if let Err(farewell) = farewell.end() {
+                    *entry.closing.lock() = Closing::Itself(farewell);
+                    return Ok(ISIS_PENDING);
+                }
+                Ok(())
+            }
+            (Closing::Itself(farewell), _) => {
+                farewell.wait();
+                Ok(())
+            }
+        };
         let processes = std::mem::take(&mut *entry.processes.lock());
         for process in processes {
             process::retire(process, timeout_ms != 0);
         }
         SITES.retire(site, ISIS_ECLOSED);
         match farewell {
-            Err(Error::TimedOut) if timeout_ms != 0 => Err(Error::TimedOut.into()),
-            // Without a farewell, or it had ended already: excluded, or halted.
+            Err(Error::TimedOut) => Err(Error::TimedOut.into()),
+            // Or it had ended already: excluded, or halted.
             _ => Ok(ISIS_OK),
         }
     })
+}
+
+impl SiteEntry {
+    fn whose_turn(&self) -> Closing {
+        std::mem::replace(&mut *self.closing.lock(), Closing::SomeCall)
+    }
+
+    fn start_close(&self) -> Result<c_int, Failure> {
+        // Fails only if it has ended already; its threads may still be there.
+        let _ = self.site.start_close();
+        let farewell = Farewell::begin(self.site.clone());
+        let mut closing = self.closing.lock();
+        match farewell {
+            Ok(farewell) => {
+                *closing = Closing::Itself(farewell);
+                Ok(ISIS_PENDING)
+            }
+            Err(failure) => {
+                *closing = Closing::Nobody;
+                Err(failure)
+            }
+        }
+    }
 }
 
 /// The site's number and incarnation (4.1).

@@ -11,6 +11,7 @@ use pyo3::{PyClass, PyClassInitializer};
 
 use crate::error::exception;
 use crate::ids::{GroupId, MessageId, ProcessId, SiteId};
+use crate::process::Status;
 
 /// The Python object for an event.
 pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
@@ -330,7 +331,7 @@ impl Completed {
         self.token
     }
 
-    /// ``"joined"``, ``"left"``, ``"flushed"`` or ``"closed"``; ``None`` if it failed.
+    /// ``"joined"``, ``"left"``, ``"flushed"``, ``"closed"`` or ``"answered"``; ``None`` if it failed.
     #[getter]
     fn outcome(&self) -> Option<&'static str> {
         self.result.as_ref().ok().map(|outcome| match outcome {
@@ -338,6 +339,7 @@ impl Completed {
             Outcome::Left(_) => "left",
             Outcome::Flushed => "flushed",
             Outcome::Closed => "closed",
+            Outcome::Status(_) => "answered",
         })
     }
 
@@ -346,6 +348,15 @@ impl Completed {
     fn group(&self) -> Option<GroupId> {
         match &self.result {
             Ok(Outcome::Joined(group) | Outcome::Left(group)) => Some(GroupId(*group)),
+            _ => None,
+        }
+    }
+
+    /// The answer to :meth:`Process.start_status`.
+    #[getter]
+    fn status(&self) -> Option<Status> {
+        match &self.result {
+            Ok(Outcome::Status(answer)) => Some(Status(answer.clone())),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use isis_core::Error;
-use isis_core::delivery::{Event, Outcome};
+use isis_core::delivery::{Event, Outcome, StatusAnswer};
 use isis_core::machine::broadcast;
 use isis_core::runtime;
 use pyo3::exceptions::PyTypeError;
@@ -102,10 +102,7 @@ impl Member {
 
 /// How a broadcast stands (report §4.1).
 #[pyclass(frozen, module = "isis")]
-pub struct Status {
-    state: broadcast::Status,
-    failed: Vec<isis_core::ids::Site>,
-}
+pub struct Status(pub StatusAnswer);
 
 #[pymethods]
 impl Status {
@@ -119,7 +116,7 @@ impl Status {
     /// ``"stable"``: no failure can undo it.
     #[getter]
     fn state(&self) -> &'static str {
-        match self.state {
+        match self.0.status {
             broadcast::Status::Pending => "pending",
             broadcast::Status::Sent => "sent",
             broadcast::Status::Stable => "stable",
@@ -129,11 +126,11 @@ impl Status {
     /// Destination sites that failed before they had it.
     #[getter]
     fn failed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.failed.iter().map(|site| SiteId(*site)))
+        PyTuple::new(py, self.0.failed.iter().map(|site| SiteId(*site)))
     }
 
     fn __repr__(&self) -> String {
-        let failed: Vec<String> = self.failed.iter().map(|site| site.to_string()).collect();
+        let failed: Vec<String> = self.0.failed.iter().map(|site| site.to_string()).collect();
         format!("<Status {}, failed: [{}]>", self.state(), failed.join(", "))
     }
 }
@@ -322,7 +319,7 @@ impl Process {
             });
             if first {
                 member.inbox.show(descriptor);
-                member.process().set_notifier(Some(descriptor.clone()));
+                member.process().set_notifier(descriptor.clone());
             }
             Ok(descriptor.fileno())
         })
@@ -418,18 +415,31 @@ impl Process {
 
     /// How a broadcast of this process stands (report §4.1). Blocks until the library answers, soon.
     ///
-    /// Raises :class:`ArgumentError` if the process did not send it, :class:`IsisTimeoutError`,
-    /// :class:`ClosedError`, :class:`BusyError`.
+    /// Raises :class:`ArgumentError` if the process did not send it, :class:`IsisTimeoutError` when
+    /// the time runs out (the answer comes with :class:`Completed`), :class:`ClosedError`,
+    /// :class:`BusyError`.
     #[pyo3(signature = (id, timeout=None))]
     fn status(&self, py: Python<'_>, id: MessageId, timeout: Option<Timeout>) -> PyResult<Status> {
         entry(|| {
             let timeout = timeout.unwrap_or_default();
-            let process = self.member.here()?.process();
-            let answer = timeout.wait(py, |slice| process.status(id.0, Some(slice)))?;
-            Ok(Status {
-                state: answer.status,
-                failed: answer.failed,
-            })
+            let member = self.member.here()?;
+            let start = || member.process().start_status(id.0);
+            match member.complete(py, timeout, start)? {
+                Outcome::Status(answer) => Ok(Status(answer)),
+                other => unreachable!("{other:?} is no answer to a status call"),
+            }
+        })
+    }
+
+    /// Asks how a broadcast of this process stands and returns a token; :class:`Completed` with it
+    /// follows, and has the answer. Does not block.
+    fn start_status(&self, id: MessageId) -> PyResult<u64> {
+        entry(|| {
+            self.member
+                .here()?
+                .process()
+                .start_status(id.0)
+                .map_err(exception)
         })
     }
 

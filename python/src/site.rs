@@ -8,7 +8,7 @@ use std::time::Duration;
 use isis_core::Error;
 use isis_core::config::{Config, FirstView, Quorum};
 use isis_core::ids;
-use isis_core::runtime;
+use isis_core::runtime::{self, FAREWELL};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -269,7 +269,8 @@ impl Site {
     /// Ends the processes (R31), leaves the site view (R6), ends the library's threads. Blocks until
     /// it is done.
     ///
-    /// Closing again does nothing. With ``timeout=0`` it only starts. Raises
+    /// Closing again does nothing. With ``timeout=0`` it only starts, and goes on by itself for at most
+    /// five seconds. Raises
     /// :class:`IsisTimeoutError` when the site has stopped but the others may not know yet,
     /// :class:`BusyError` inside a callback.
     #[pyo3(signature = (timeout=None))]
@@ -280,7 +281,11 @@ impl Site {
             may_block(timeout).map_err(exception)?;
             let (done, closed) = mpsc::channel();
             // On a thread, so that Ctrl-C does not have to wait for it.
-            std::thread::spawn(move || done.send(site.close(timeout.0)));
+            let limit = match timeout {
+                Timeout::ZERO => Some(FAREWELL),
+                Timeout(limit) => limit,
+            };
+            std::thread::spawn(move || done.send(site.close(limit)));
             if timeout == Timeout::ZERO {
                 return Ok(());
             }

@@ -50,8 +50,6 @@ impl From<&Config> for Limits {
 /// An answer to a status call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusAnswer {
-    /// From the call.
-    pub token: u64,
     /// The state of the broadcast.
     pub status: Status,
     /// Destination sites that failed before they had it.
@@ -80,14 +78,13 @@ pub struct Endpoint {
     tokens: u64,
     /// Operations whose outcome somebody waits for, and those outcomes; they are no events.
     expected: BTreeMap<u64, Option<Result<Outcome, Error>>>,
-    statuses: VecDeque<StatusAnswer>,
     closed: bool,
 }
 
 #[derive(Debug)]
 struct Queued {
     event: Event,
-    /// The machine's number for it; `Writable` is the endpoint's own and has none.
+    /// The machine's number for it; `Writable` and an answer to a status call have none.
     index: Option<u64>,
     /// The frontier that a taken OBCAST brings along.
     after: Vec<MessageId>,
@@ -111,7 +108,6 @@ impl Endpoint {
             seqs: [0; 3],
             tokens: 0,
             expected: BTreeMap::new(),
-            statuses: VecDeque::new(),
             closed: false,
         }
     }
@@ -131,13 +127,7 @@ impl Endpoint {
                 token,
                 status,
                 failed,
-            } => {
-                self.statuses.push_back(StatusAnswer {
-                    token,
-                    status,
-                    failed,
-                });
-            }
+            } => self.push_status(token, StatusAnswer { status, failed }),
         }
     }
 
@@ -166,6 +156,19 @@ impl Endpoint {
         });
     }
 
+    fn push_status(&mut self, token: u64, answer: StatusAnswer) {
+        let result = Ok(Outcome::Status(answer));
+        if let Some(expected) = self.expected.get_mut(&token) {
+            *expected = Some(result);
+            return;
+        }
+        self.queue.push_back(Queued {
+            event: Event::Completed { token, result },
+            index: None,
+            after: Vec::new(),
+        });
+    }
+
     fn release(&mut self, messages: usize, bytes: usize) {
         self.in_flight.0 = self.in_flight.0.saturating_sub(messages);
         self.in_flight.1 = self.in_flight.1.saturating_sub(bytes);
@@ -180,10 +183,23 @@ impl Endpoint {
         }
     }
 
-    /// Whether a quarter of the window is free: time to wake those who wait for room.
-    pub fn is_roomy(&self) -> bool {
+    /// Whether a quarter of the window is free: time for those who wait for room.
+    fn is_roomy(&self) -> bool {
         self.in_flight.0 <= self.limits.window_messages / 4 * 3
             && self.in_flight.1 <= self.limits.window_bytes / 4 * 3
+    }
+
+    /// How many messages and bytes must come back until a send that was refused is worth another try.
+    pub fn missing_room(&self) -> (usize, usize) {
+        if self.is_roomy() {
+            // Not enough for that one: any more may be.
+            return (1, 0);
+        }
+        let (messages, bytes) = self.in_flight;
+        (
+            messages.saturating_sub(self.limits.window_messages / 4 * 3),
+            bytes.saturating_sub(self.limits.window_bytes / 4 * 3),
+        )
     }
 
     /// Whether a broadcast of this size would not be refused for want of room.
@@ -261,11 +277,6 @@ impl Endpoint {
         }
         self.reported = self.taken;
         Some(Call::Taken { upto: self.taken })
-    }
-
-    /// The next answer to a status call.
-    pub fn next_status(&mut self) -> Option<StatusAnswer> {
-        self.statuses.pop_front()
     }
 
     /// Whether the process is a member of the group and may send to it.

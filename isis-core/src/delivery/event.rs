@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::StatusAnswer;
 use super::olabel::Label;
 use crate::error::Error;
 use crate::ids::{GroupId, MessageId, ProcessId};
@@ -63,6 +64,8 @@ pub enum Outcome {
     Flushed,
     /// `close` of the process.
     Closed,
+    /// `status`.
+    Status(StatusAnswer),
 }
 
 /// One event of a process, in the order in which it must see them.

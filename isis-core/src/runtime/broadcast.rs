@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use log::{debug, warn};
 
-use super::channel::{Receiver, RecvTimeoutError};
+use super::channel::Receiver;
 use super::clock::Clock;
 use super::driver::BroadcastMachine;
 use super::ending::Ending;
@@ -69,29 +69,67 @@ enum Next {
     Excluded(Ending),
 }
 
-/// Runs until it is told to stop.
-pub(crate) fn run<M>(machine: M, inbox: Receiver<Inbox>, clock: Clock, shared: Arc<Shared>)
+/// Runs until it is told to stop. What it was for is then told that the site has ended: that is left to
+/// [`Hosted::end`], for a panic ends it too.
+pub(crate) fn run<M>(machine: M, hosted: &mut Hosted, clock: Clock, shared: &Arc<Shared>)
 where
     M: BroadcastMachine,
 {
     let mut thread = Thread {
         machine,
         clock,
-        shared,
-        endpoints: BTreeMap::new(),
+        shared: shared.clone(),
+        endpoints: &mut hosted.endpoints,
         effects: Vec::new(),
         sends: Vec::new(),
         deliveries: BTreeMap::new(),
         installed: VecDeque::new(),
     };
-    while thread.wake_up(&inbox) {}
+    while thread.wake_up(&hosted.inbox) {}
 }
 
-struct Thread<M> {
+/// The processes of the site, and the channel by which they come.
+pub(crate) struct Hosted {
+    inbox: Receiver<Inbox>,
+    endpoints: BTreeMap<u32, Arc<SharedEndpoint>>,
+}
+
+impl Hosted {
+    pub(crate) fn new(inbox: Receiver<Inbox>) -> Hosted {
+        Hosted {
+            inbox,
+            endpoints: BTreeMap::new(),
+        }
+    }
+
+    /// The thread has ended: so has the site.
+    pub(crate) fn end(self, shared: &Shared) {
+        // It had left at its own wish, unless that has been said otherwise.
+        shared.announce(Ending::Closed);
+        let Some(ending) = shared.ending() else {
+            return;
+        };
+        let mut endpoints = self.endpoints;
+        while let Some(item) = self.inbox.try_recv() {
+            if let Inbox::Open {
+                process, endpoint, ..
+            } = item
+            {
+                endpoints.insert(process, endpoint);
+            }
+        }
+        for endpoint in endpoints.into_values() {
+            endpoint.end(ending);
+            shared.process_ended();
+        }
+    }
+}
+
+struct Thread<'a, M> {
     machine: M,
     clock: Clock,
     shared: Arc<Shared>,
-    endpoints: BTreeMap<u32, Arc<SharedEndpoint>>,
+    endpoints: &'a mut BTreeMap<u32, Arc<SharedEndpoint>>,
     effects: Vec<Effect>,
     sends: Vec<Outgoing>,
     /// By process; emptied, but kept, at the end of a wake-up.
@@ -100,14 +138,10 @@ struct Thread<M> {
     installed: VecDeque<Arc<SiteView>>,
 }
 
-impl<M: BroadcastMachine> Thread<M> {
+impl<M: BroadcastMachine> Thread<'_, M> {
     /// False if the thread is to end.
     fn wake_up(&mut self, inbox: &Receiver<Inbox>) -> bool {
-        let first = match inbox.recv_timeout(self.clock.until(self.machine.deadline())) {
-            Ok(item) => Some(item),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return false,
-        };
+        let first = inbox.recv_timeout(self.clock.until(self.machine.deadline()));
         let next = self.drain(first, inbox);
         // A deadline in the past means: when the inbox is empty, or enough has been done.
         let now = self.clock.now();
@@ -139,7 +173,7 @@ impl<M: BroadcastMachine> Thread<M> {
             if handled == ITEMS_PER_WAKEUP {
                 break;
             }
-            next = inbox.try_recv().ok();
+            next = inbox.try_recv();
         }
         Next::GoOn
     }
@@ -221,7 +255,7 @@ impl<M: BroadcastMachine> Thread<M> {
         for process in ended {
             self.endpoints.remove(&process);
             self.deliveries.remove(&process);
-            self.shared.process_ended(process);
+            self.shared.process_ended();
         }
     }
 

@@ -10,59 +10,137 @@
 //! * *messages from peers*: their senders took the same credit for every destination site, and the
 //!   link's window bounds what is on its way;
 //! * *view messages, resolved names, accepted connections*: a few per peer, limited at the source.
+//!
+//! The queue is crossbeam's, the sleep is ours: its own would have senders take a lock that the
+//! receiver may be holding when the system takes the processor from it, and a send of the
+//! application must not wait for that. Here a sender rings and goes on.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
-pub(crate) use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use crossbeam_utils::Backoff;
 
 /// The sending end. Cloned by every thread that has something to say.
 #[derive(Debug)]
-pub(crate) struct Sender<T>(crossbeam_channel::Sender<T>);
+pub(crate) struct Sender<T> {
+    queue: crossbeam_channel::Sender<T>,
+    sleeper: Arc<Sleeper>,
+}
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Sender(self.0.clone())
+        Sender {
+            queue: self.queue.clone(),
+            sleeper: self.sleeper.clone(),
+        }
     }
 }
 
 /// The receiving end, owned by one thread.
 #[derive(Debug)]
-pub(crate) struct Receiver<T>(crossbeam_channel::Receiver<T>);
+pub(crate) struct Receiver<T> {
+    queue: crossbeam_channel::Receiver<T>,
+    sleeper: Arc<Sleeper>,
+}
+
+/// The receiver's thread and whether it sleeps, or is about to.
+#[derive(Debug, Default)]
+struct Sleeper {
+    asleep: AtomicBool,
+    thread: OnceLock<Thread>,
+}
 
 /// A channel.
 pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = crossbeam_channel::unbounded();
-    (Sender(sender), Receiver(receiver))
+    let sleeper = Arc::new(Sleeper::default());
+    let theirs = sleeper.clone();
+    let sender = Sender {
+        queue: sender,
+        sleeper: theirs,
+    };
+    let receiver = Receiver {
+        queue: receiver,
+        sleeper,
+    };
+    (sender, receiver)
 }
 
 impl<T> Sender<T> {
     /// Never waits. False if the receiver has ended: then nobody wants the item.
     pub(crate) fn send(&self, item: T) -> bool {
-        self.0.send(item).is_ok()
+        let sent = self.queue.send(item).is_ok();
+        self.sleeper.wake();
+        sent
     }
 
     /// How many items wait.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.queue.len()
     }
 }
 
 impl<T> Receiver<T> {
     /// The next item, if one waits.
-    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.0.try_recv()
+    pub(crate) fn try_recv(&self) -> Option<T> {
+        self.queue.try_recv().ok()
     }
 
     /// Whether no item waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queue.is_empty()
     }
 
-    /// Waits for the next item; for ever if no time is given.
-    pub(crate) fn recv_timeout(&self, timeout: Option<Duration>) -> Result<T, RecvTimeoutError> {
-        match timeout {
-            Some(timeout) => self.0.recv_timeout(timeout),
-            None => self.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    /// Waits for the next item; for ever if no time is given. Nothing if the time has run out.
+    pub(crate) fn recv_timeout(&self, timeout: Option<Duration>) -> Option<T> {
+        let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+        let backoff = Backoff::new();
+        loop {
+            if let Some(item) = self.try_recv() {
+                return Some(item);
+            }
+            if deadline.is_some_and(|d| d <= Instant::now()) {
+                return None;
+            }
+            if !backoff.is_completed() {
+                // More is likely to come soon, and a sleep costs sender and receiver a system call.
+                backoff.snooze();
+            } else {
+                self.sleeper.sleep(deadline, || self.is_empty());
+            }
         }
+    }
+}
+
+impl Sleeper {
+    /// To be called after the item is in the queue.
+    fn wake(&self) {
+        // Pairs with the fence in `sleep`: either the sleeper sees the item, or this sees it asleep.
+        fence(Ordering::SeqCst);
+        let asleep = self.asleep.load(Ordering::Relaxed);
+        if asleep
+            && self.asleep.swap(false, Ordering::Relaxed)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Sleeps unless there is something to do. May return early.
+    fn sleep(&self, deadline: Option<Instant>, idle: impl FnOnce() -> bool) {
+        self.thread.get_or_init(thread::current);
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if idle() {
+            match deadline {
+                Some(deadline) => {
+                    thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+                }
+                None => thread::park(),
+            }
+        }
+        self.asleep.store(false, Ordering::Relaxed);
     }
 }

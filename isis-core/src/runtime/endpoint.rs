@@ -1,30 +1,38 @@
 //! A process's [`Endpoint`] between the application's threads and the broadcast thread.
 //!
-//! One lock guards the endpoint. A call enters the broadcast thread's channel under it, so that
-//! calls arrive in the order in which the endpoint made them; deliveries come in as one batch per
-//! wake-up. Under the lock nobody waits, and no other lock is taken: only the notifier is called.
+//! The endpoint belongs to the application's threads: one lock guards it, which no thread of the
+//! library takes, so that in a program of one thread nobody ever waits for it. Each call first takes
+//! in what the broadcast thread has handed over meanwhile ([`handover`](super::handover)). Its own
+//! calls enter the broadcast thread's channel under the lock, so that they arrive in the order in which
+//! the endpoint made them. Under the lock nobody waits: only the notifier is called.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::broadcast::Inbox;
 use super::channel::Sender;
 use super::ending::Ending;
+use super::handover::{Flag, Mailbox, Room, Waiters};
 use super::process::Wait;
-use crate::delivery::{Endpoint, Event, GroupView, Outcome, StatusAnswer};
+use crate::delivery::{Endpoint, Event, GroupView, Outcome};
 use crate::error::Error;
-use crate::ids::{GroupId, MessageId};
+use crate::ids::{GroupId, MessageId, ProcessId};
 use crate::machine::broadcast::{Call, ToEndpoint};
 
-/// Makes a process's queue visible to a poll loop. Both methods are called under the queue's lock:
-/// they must not call the library, and must be short.
+/// Makes a process's queue visible to a poll loop. Both methods must not call the library, and must be
+/// short; they may be called at the same time.
+///
+/// A `raise` may come when what it was about has been taken already; the call that finds nothing to
+/// take then clears it. None is lost.
 pub trait Notifier: Send + Sync {
-    /// The queue has become non-empty.
+    /// The queue has become non-empty. Called by the library's threads and by calls.
     fn raise(&self);
-    /// The queue has become empty.
+    /// The queue has become empty. Called by calls only, one at a time.
     fn clear(&self);
 }
 
@@ -37,29 +45,42 @@ pub(crate) struct KnownGroup {
 }
 
 pub(crate) struct SharedEndpoint {
+    /// Of the application's threads.
     inner: Mutex<Inner>,
-    /// Events, outcomes, answers, the end.
-    changed: Condvar,
-    /// Room in the window.
-    room: Condvar,
+    mailbox: Mailbox<Mail>,
+    /// The site has ended.
+    ending: OnceLock<Ending>,
+    /// Its last event has been handed over.
+    ended: AtomicBool,
+    room: Room,
+    /// Whether the notifier has been told of events.
+    shown: Flag,
+    notifier: OnceLock<Arc<dyn Notifier>>,
+    waiters: Waiters,
+}
+
+/// What the endpoint has not taken in yet. What needs no order is summed up, so that a process that
+/// does nothing does not make it grow.
+#[derive(Debug, Default)]
+struct Mail {
+    events: Vec<ToEndpoint>,
+    settled: BTreeMap<ProcessId, u64>,
+    messages: usize,
+    bytes: usize,
 }
 
 struct Inner {
     endpoint: Endpoint,
     calls: Sender<Inbox>,
-    /// The site has ended.
     ending: Option<Ending>,
     /// `Event::Closed` is in the queue, or taken.
     closed: Closed,
     interrupted: bool,
-    notifier: Option<Arc<dyn Notifier>>,
-    raised: bool,
     groups: BTreeMap<GroupId, KnownGroup>,
     /// Names of the groups being joined, by token.
     joining: BTreeMap<u64, String>,
-    /// Of status calls that somebody waits for.
-    answers: BTreeMap<u64, Option<StatusAnswer>>,
-    waiting_for_room: usize,
+    /// Messages and bytes that the window has got back by now.
+    released: (u64, u64),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,66 +104,98 @@ impl SharedEndpoint {
                 ending: None,
                 closed: Closed::No,
                 interrupted: false,
-                notifier: None,
-                raised: false,
                 groups: BTreeMap::new(),
                 joining: BTreeMap::new(),
-                answers: BTreeMap::new(),
-                waiting_for_room: 0,
+                released: (0, 0),
             }),
-            changed: Condvar::new(),
-            room: Condvar::new(),
+            mailbox: Mailbox::new(),
+            ending: OnceLock::new(),
+            ended: AtomicBool::new(false),
+            room: Room::new(),
+            shown: Flag::default(),
+            notifier: OnceLock::new(),
+            waiters: Waiters::default(),
         }
     }
 
     // --- the broadcast thread's side ---
 
-    /// Takes a batch. True if `Event::Closed` was in it: nothing follows.
+    /// Hands over a batch. True if `Event::Closed` was in it: nothing follows.
     pub(crate) fn deliver(&self, items: impl Iterator<Item = ToEndpoint>) -> bool {
-        let mut inner = self.inner.lock();
-        for item in items {
-            inner.push(item);
+        let (mut events, mut closed, mut messages, mut bytes) = (false, false, 0, 0);
+        self.mailbox.put(|mail| {
+            for item in items {
+                match item {
+                    ToEndpoint::Settled { sender, below } => mail.settle(sender, below),
+                    ToEndpoint::Released {
+                        messages: m,
+                        bytes: b,
+                    } => {
+                        messages += m;
+                        bytes += b;
+                    }
+                    item => {
+                        events = true;
+                        closed |= is_closed(&item);
+                        mail.events.push(item);
+                    }
+                }
+            }
+            mail.messages += messages;
+            mail.bytes += bytes;
+        });
+        if closed {
+            self.ended.store(true, Ordering::Relaxed);
         }
-        inner.notify();
-        self.changed.notify_all();
-        let closed = inner.closed != Closed::No;
-        if inner.waiting_for_room > 0 && (closed || inner.endpoint.is_roomy()) {
-            self.room.notify_all();
+        let roomy = self.room.release(messages, bytes);
+        if events || roomy {
+            self.tell();
         }
         closed
     }
 
-    /// The site has ended; so has the process.
+    /// The site has ended; so has the process. Once, and nothing is handed over after it.
     pub(crate) fn end(&self, ending: &Ending) {
-        let mut inner = self.inner.lock();
-        if inner.ending.is_some() {
-            return;
+        if self.ending.set(ending.clone()).is_ok() {
+            self.ended.store(true, Ordering::Relaxed);
+            self.tell();
         }
-        inner.ending = Some(ending.clone());
-        if inner.closed == Closed::No {
-            if let Ending::Excluded(view) = ending {
-                inner.push(event(Event::Excluded(view.clone())));
-            }
-            inner.push(event(Event::Closed));
-        }
-        inner.notify();
-        self.changed.notify_all();
-        self.room.notify_all();
+    }
+
+    fn tell(&self) {
+        self.raise();
+        self.waiters.wake();
     }
 
     // --- the application's side ---
+
+    /// Takes the lock, and in what has been handed over.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock();
+        self.take_in(&mut inner);
+        inner
+    }
+
+    fn take_in(&self, inner: &mut Inner) {
+        // First, for all that was handed over before it is in the mailbox then.
+        let ending = self.ending.get();
+        self.mailbox.take(|mail| inner.take_in(mail));
+        if let Some(ending) = ending {
+            inner.end(ending);
+        }
+    }
 
     /// Starts an operation; its outcome comes as an event with the token.
     pub(crate) fn start(
         &self,
         call: impl FnOnce(&mut Endpoint) -> Result<(u64, Call), Error>,
     ) -> Result<u64, Error> {
-        self.inner.lock().call(call)
+        self.lock().call(call)
     }
 
     /// Ends the process without its knowing: the outcome is no event.
     pub(crate) fn close_quietly(&self) {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         // Fails only if it has ended already.
         if let Ok(token) = inner.call(Endpoint::close) {
             inner.endpoint.expect(token);
@@ -151,7 +204,7 @@ impl SharedEndpoint {
 
     /// Starts to join the group of this name.
     pub(crate) fn start_join(&self, name: &str) -> Result<u64, Error> {
-        self.inner.lock().join(name)
+        self.lock().join(name)
     }
 
     /// Starts an operation and waits for its outcome, which then is no event. `started` gets the
@@ -162,7 +215,7 @@ impl SharedEndpoint {
         started: impl FnOnce(u64),
         call: impl FnOnce(&mut Endpoint) -> Result<(u64, Call), Error>,
     ) -> Result<Outcome, Error> {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let token = inner.call(call)?;
         started(token);
         self.wait_outcome(inner, token, timeout)
@@ -175,7 +228,7 @@ impl SharedEndpoint {
         timeout: Option<Duration>,
         started: impl FnOnce(u64),
     ) -> Result<Outcome, Error> {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let token = inner.join(name)?;
         started(token);
         self.wait_outcome(inner, token, timeout)
@@ -190,44 +243,30 @@ impl SharedEndpoint {
         if timeout == Some(Duration::ZERO) {
             return Err(Error::TimedOut);
         }
-        let deadline = deadline(timeout);
         inner.endpoint.expect(token);
-        let mut late = false;
-        loop {
-            if let Some(result) = inner.endpoint.outcome(token) {
-                inner.report_taken();
-                return result;
-            }
-            let ended = inner.check();
-            if late || ended.is_err() {
-                inner.endpoint.give_up(token);
-                return Err(ended.err().unwrap_or(Error::TimedOut));
-            }
-            // An outcome that came as the time ran out is still an outcome: look once more.
-            late = self.wait_changed(&mut inner, deadline);
-        }
+        drop(inner);
+        let outcome = self.waiters.until(deadline(timeout), || {
+            let mut inner = self.lock();
+            self.outcome(&mut inner, token)
+        });
+        outcome.unwrap_or_else(|| {
+            let mut inner = self.lock();
+            // It may have come as the time ran out.
+            let outcome = self.outcome(&mut inner, token);
+            inner.endpoint.give_up(token);
+            outcome.unwrap_or(Err(Error::TimedOut))
+        })
     }
 
-    /// §4.1's *status* of a broadcast of this process.
-    pub(crate) fn status(
-        &self,
-        id: MessageId,
-        timeout: Option<Duration>,
-    ) -> Result<StatusAnswer, Error> {
-        let deadline = deadline(timeout);
-        let mut inner = self.inner.lock();
-        let token = inner.call(|endpoint| endpoint.status(id))?;
-        inner.answers.insert(token, None);
-        let mut late = false;
-        loop {
-            let answered = inner.answers.get(&token).is_some_and(Option::is_some);
-            let ended = inner.check();
-            if answered || late || ended.is_err() {
-                let answer = inner.answers.remove(&token).flatten();
-                return answer.ok_or(ended.err().unwrap_or(Error::TimedOut));
-            }
-            late = self.wait_changed(&mut inner, deadline);
+    fn outcome(&self, inner: &mut Inner, token: u64) -> Option<Result<Outcome, Error>> {
+        if let Some(result) = inner.endpoint.outcome(token) {
+            inner.report_taken();
+            self.show(inner);
+            return Some(result);
         }
+        let ended = inner.check().err()?;
+        inner.endpoint.give_up(token);
+        Some(Err(ended))
     }
 
     /// A broadcast, with back-pressure at the caller's choice.
@@ -237,56 +276,64 @@ impl SharedEndpoint {
         wait: Wait,
         send: impl FnOnce(&mut Endpoint) -> Result<(MessageId, Call), Error>,
     ) -> Result<MessageId, Error> {
-        let mut inner = self.inner.lock();
-        match wait {
-            Wait::No => {}
-            Wait::Forever => self.wait_room(&mut inner, size, None)?,
-            Wait::For(time) => self.wait_room(&mut inner, size, deadline(Some(time)))?,
-        }
-        inner.call(send)
+        let deadline = match wait {
+            Wait::No => return self.try_send(send),
+            Wait::Forever => None,
+            Wait::For(time) => deadline(Some(time)),
+        };
+        let roomy = self.waiters.until(deadline, || {
+            let mut inner = self.lock();
+            let enough = |inner: &Inner| inner.check().is_err() || inner.endpoint.has_room(size);
+            if !enough(&inner) {
+                self.want_room(&mut inner);
+            }
+            enough(&inner).then_some(inner)
+        });
+        roomy.ok_or(Error::TimedOut)?.call(send)
     }
 
-    fn wait_room(
+    fn try_send(
         &self,
-        inner: &mut MutexGuard<'_, Inner>,
-        size: usize,
-        deadline: Option<Instant>,
-    ) -> Result<(), Error> {
-        while inner.check().is_ok() && !inner.endpoint.has_room(size) {
-            inner.waiting_for_room += 1;
-            let timed_out = wait(&self.room, inner, deadline);
-            inner.waiting_for_room -= 1;
-            if timed_out {
-                return Err(Error::TimedOut);
-            }
+        send: impl FnOnce(&mut Endpoint) -> Result<(MessageId, Call), Error>,
+    ) -> Result<MessageId, Error> {
+        let mut inner = self.lock();
+        let sent = inner.call(send);
+        if sent == Err(Error::WouldBlock) {
+            self.want_room(&mut inner);
+            self.show(&mut inner);
         }
-        Ok(())
+        sent
+    }
+
+    /// Has the broadcast thread tell when there is room again.
+    fn want_room(&self, inner: &mut Inner) {
+        let (messages, bytes) = inner.endpoint.missing_room();
+        let (m, b) = inner.released;
+        self.room.want(m + messages as u64, b + bytes as u64);
+        self.take_in(inner);
     }
 
     /// The next event.
     pub(crate) fn next(&self, timeout: Option<Duration>) -> Result<Event, Error> {
-        let deadline = deadline(timeout);
-        let mut inner = self.inner.lock();
-        loop {
+        let found = self.waiters.until(deadline(timeout), || {
+            let mut inner = self.lock();
             if let Some(event) = inner.take() {
                 inner.report_taken();
-                return Ok(event);
+                self.show(&mut inner);
+                return Some(Ok(event));
             }
-            if std::mem::take(&mut inner.interrupted) {
-                return Err(Error::Interrupted);
+            self.settle(&mut inner);
+            if take(&mut inner.interrupted) {
+                return Some(Err(Error::Interrupted));
             }
-            if inner.closed == Closed::Taken {
-                return Err(inner.closed_error());
-            }
-            if self.wait_changed(&mut inner, deadline) {
-                return Err(Error::TimedOut);
-            }
-        }
+            (inner.closed == Closed::Taken).then(|| Err(inner.closed_error()))
+        });
+        found.unwrap_or(Err(Error::TimedOut))
     }
 
     /// Up to `max` events, without waiting; how many.
     pub(crate) fn next_batch(&self, max: usize, out: &mut Vec<Event>) -> usize {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let before = out.len();
         while out.len() - before < max
             && let Some(event) = inner.take()
@@ -294,32 +341,48 @@ impl SharedEndpoint {
             out.push(event);
         }
         inner.report_taken();
-        out.len() - before
+        let taken = out.len() - before;
+        if taken > 0 {
+            self.show(&mut inner);
+        } else {
+            self.settle(&mut inner);
+        }
+        taken
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.inner.lock().endpoint.pending()
+        self.lock().endpoint.pending()
     }
 
     pub(crate) fn wakeup(&self) {
         self.inner.lock().interrupted = true;
-        self.changed.notify_all();
+        self.waiters.wake();
     }
 
-    pub(crate) fn set_notifier(&self, notifier: Option<Arc<dyn Notifier>>) {
-        let mut inner = self.inner.lock();
-        inner.notifier = notifier;
-        inner.raised = false;
-        inner.notify();
+    /// True if it is the first.
+    pub(crate) fn set_notifier(&self, notifier: Arc<dyn Notifier>) -> bool {
+        let first = self.notifier.set(notifier).is_ok();
+        self.settle(&mut self.lock());
+        first
+    }
+
+    /// Makes the notifier tell the truth.
+    pub(crate) fn renew_notifier(&self) {
+        self.settle(&mut self.lock());
     }
 
     pub(crate) fn group(&self, id: GroupId) -> Option<KnownGroup> {
-        self.inner.lock().groups.get(&id).cloned()
+        self.lock().groups.get(&id).cloned()
+    }
+
+    /// Its last event has been handed over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Events waiting, broadcasts and bytes in flight, OBCASTs of the live past.
     pub(crate) fn gauges(&self) -> (usize, (usize, usize), usize) {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         let endpoint = &inner.endpoint;
         (
             endpoint.pending(),
@@ -328,26 +391,57 @@ impl SharedEndpoint {
         )
     }
 
-    fn wait_changed(&self, inner: &mut MutexGuard<'_, Inner>, deadline: Option<Instant>) -> bool {
-        wait(&self.changed, inner, deadline)
+    fn raise(&self) {
+        if self.shown.raise()
+            && let Some(notifier) = self.notifier.get()
+        {
+            notifier.raise();
+        }
+    }
+
+    /// Shows the notifier whether events wait, if that may have changed.
+    fn show(&self, inner: &mut Inner) {
+        if inner.endpoint.pending() > 0 {
+            self.raise();
+        } else if self.shown.is_up() {
+            self.settle(inner);
+        }
+    }
+
+    /// The same, whatever it has been told before; see [`Flag`].
+    fn settle(&self, inner: &mut Inner) {
+        if let Some(notifier) = self.notifier.get() {
+            notifier.clear();
+        }
+        self.shown.lower();
+        self.take_in(inner);
+        if inner.endpoint.pending() > 0 {
+            self.raise();
+        }
     }
 }
 
-/// True if the time has run out.
-fn wait(on: &Condvar, inner: &mut MutexGuard<'_, Inner>, deadline: Option<Instant>) -> bool {
-    match deadline {
-        Some(deadline) => on.wait_until(inner, deadline).timed_out(),
-        None => {
-            on.wait(inner);
-            false
+fn is_closed(item: &ToEndpoint) -> bool {
+    matches!(
+        item,
+        ToEndpoint::Event {
+            event: Event::Closed,
+            ..
         }
-    }
+    )
 }
 
 fn event(event: Event) -> ToEndpoint {
     ToEndpoint::Event {
         event,
         after: Vec::new(),
+    }
+}
+
+impl Mail {
+    fn settle(&mut self, sender: ProcessId, below: u64) {
+        let known = self.settled.entry(sender).or_default();
+        *known = below.max(*known);
     }
 }
 
@@ -392,15 +486,35 @@ impl Inner {
         Ok(token)
     }
 
-    fn push(&mut self, item: ToEndpoint) {
-        match &item {
-            ToEndpoint::Event { event, .. } => self.note_pushed(event),
-            ToEndpoint::Status { .. } => {
-                self.endpoint.push(item);
-                self.keep_answers();
-                return;
+    fn take_in(&mut self, mail: &mut Mail) {
+        for item in mail.events.drain(..) {
+            self.push(item);
+        }
+        while let Some((sender, below)) = mail.settled.pop_first() {
+            self.endpoint.push(ToEndpoint::Settled { sender, below });
+        }
+        let (messages, bytes) = (take(&mut mail.messages), take(&mut mail.bytes));
+        if messages > 0 {
+            self.released.0 += messages as u64;
+            self.released.1 += bytes as u64;
+            self.endpoint.push(ToEndpoint::Released { messages, bytes });
+        }
+    }
+
+    /// The site has ended.
+    fn end(&mut self, ending: &Ending) {
+        self.ending.get_or_insert_with(|| ending.clone());
+        if self.closed == Closed::No {
+            if let Ending::Excluded(view) = ending {
+                self.push(event(Event::Excluded(view.clone())));
             }
-            _ => {}
+            self.push(event(Event::Closed));
+        }
+    }
+
+    fn push(&mut self, item: ToEndpoint) {
+        if let ToEndpoint::Event { event, .. } = &item {
+            self.note_pushed(event);
         }
         self.endpoint.push(item);
     }
@@ -417,14 +531,6 @@ impl Inner {
             Event::Excluded(view) => self.ending = Some(Ending::Excluded(view.clone())),
             Event::Closed => self.closed = Closed::Queued,
             _ => {}
-        }
-    }
-
-    fn keep_answers(&mut self) {
-        while let Some(answer) = self.endpoint.next_status() {
-            if let Some(slot) = self.answers.get_mut(&answer.token) {
-                *slot = Some(answer);
-            }
         }
     }
 
@@ -449,21 +555,5 @@ impl Inner {
         if let Some(call) = self.endpoint.taken() {
             self.pass(call);
         }
-        self.notify();
-    }
-
-    /// Shows the notifier whether the queue is empty.
-    fn notify(&mut self) {
-        let raised = self.endpoint.pending() > 0;
-        if let Some(notifier) = &self.notifier
-            && raised != self.raised
-        {
-            if raised {
-                notifier.raise();
-            } else {
-                notifier.clear();
-            }
-        }
-        self.raised = raised && self.notifier.is_some();
     }
 }

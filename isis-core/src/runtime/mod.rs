@@ -4,8 +4,8 @@
 //! thread in its poll, which the channel's senders ring):
 //!
 //! ```text
-//!    application's threads           one lock per process: its endpoint
-//!       | calls, Taken       ^ deliveries, one batch per wake-up
+//!    application's threads           among them one lock per process: its endpoint
+//!       | calls, Taken       ^ deliveries, one batch per wake-up, through a mailbox
 //!       v                    |
 //!    broadcast thread -------+
 //!       | Send, one batch    ^ Received, one batch; Install, Quorum, Excluded
@@ -19,9 +19,10 @@
 //! # Who waits for whom
 //!
 //! Channels have no bound (why that is bounded all the same: `channel`), so no thread ever waits
-//! to hand something over. Locks are held for the length of a few moves and never while waiting:
-//! a process's endpoint, and inside it nothing but its notifier; a site's status, and inside it
-//! nothing but a new endpoint; the in-process network. What remains is
+//! to hand something over. The application's calls and the library's threads share no lock, except
+//! with calls that wait anyway (`handover`). Locks are held for the length of a few moves and never
+//! while waiting: among callers a process's endpoint, and inside it nothing but its notifier, and a
+//! site's list of processes, and inside it those; the in-process network. What remains is
 //!
 //! ```text
 //!    application --(room in the window, events, outcomes)--> broadcast thread
@@ -37,8 +38,9 @@
 //! # The end of a site
 //!
 //! [`Site::close`], [`Site::halt`], exclusion ("you are dead") and a panic in a machine (fail-stop)
-//! all go through one door, `Shared::end`: every process gets `Closed` as its last event, calls that
-//! wait get an error that says why, and the threads are told to stop.
+//! all go through one door, `Shared::end`, which says why and tells the threads to stop. When the
+//! broadcast thread has ended, in whatever way, every process gets `Closed` as its last event, and
+//! calls that wait get an error that says why.
 
 mod broadcast;
 mod carrier;
@@ -49,6 +51,7 @@ mod ending;
 mod endpoint;
 pub mod fork;
 mod group;
+mod handover;
 mod opening;
 mod process;
 mod shared;
@@ -64,5 +67,5 @@ pub use carrier::InProcessNetwork;
 pub use endpoint::Notifier;
 pub use group::Group;
 pub use process::{Operation, Process, Wait};
-pub use site::Site;
+pub use site::{FAREWELL, Site};
 pub use stats::Stats;

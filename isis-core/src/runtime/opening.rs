@@ -62,9 +62,12 @@ impl Opening {
     {
         let (shared, clock) = (self.shared, self.clock);
         let mut started = started.lock();
-        let (inbox, state) = (self.broadcast, shared.clone());
+        let (mut hosted, state) = (broadcast::Hosted::new(self.broadcast), shared.clone());
         started.push(threads::start("broadcast", &shared, move || {
-            broadcast::run(machines.broadcast, inbox, clock, state);
+            threads::fail_stop("broadcast", &state, || {
+                broadcast::run(machines.broadcast, &mut hosted, clock, &state);
+            });
+            hosted.end(&state);
         })?);
         let (inbox, state) = (self.view, shared.clone());
         started.push(threads::start("view", &shared, move || {

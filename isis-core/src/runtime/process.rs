@@ -34,6 +34,8 @@ pub enum Operation<'a> {
     Flush,
     /// [`Process::close`].
     Close,
+    /// [`Process::status`].
+    Status(MessageId),
 }
 
 /// A process: it joins groups, sends, and takes its events one by one, in order.
@@ -112,7 +114,7 @@ impl Process {
     }
 
     /// Any operation, for callers that must know its token even if they wait: `started` gets it
-    /// before any event can carry it, under the queue's lock (it must not call the library, and
+    /// before any event can carry it, under the process's lock (it must not call the library, and
     /// must be short). The outcome is an event only if this returns [`Error::TimedOut`]; with a
     /// timeout of zero that is so without any waiting.
     pub fn run(
@@ -127,6 +129,7 @@ impl Process {
             Operation::Leave(id) => endpoint.complete(timeout, started, |e| e.leave(id)),
             Operation::Flush => endpoint.complete(timeout, started, Endpoint::flush),
             Operation::Close => endpoint.complete(timeout, started, Endpoint::close),
+            Operation::Status(id) => endpoint.complete(timeout, started, |e| e.status(id)),
         }
     }
 
@@ -172,10 +175,16 @@ impl Process {
         }
     }
 
-    /// Shows from now on whether events wait; see [`Notifier`].
-    pub fn set_notifier(&self, notifier: Option<Arc<dyn Notifier>>) {
+    /// Shows from now on whether events wait; see [`Notifier`]. The first one stays: false if there
+    /// is one already.
+    pub fn set_notifier(&self, notifier: Arc<dyn Notifier>) -> bool {
+        self.endpoint().is_ok_and(|e| e.set_notifier(notifier))
+    }
+
+    /// Has the notifier show once more whether events wait, for one that shows other things too.
+    pub fn renew_notifier(&self) {
         if let Ok(endpoint) = self.endpoint() {
-            endpoint.set_notifier(notifier);
+            endpoint.renew_notifier();
         }
     }
 
@@ -241,7 +250,15 @@ impl Process {
 
     /// §4.1's *status* of a broadcast of this process.
     pub fn status(&self, id: MessageId, timeout: Option<Duration>) -> Result<StatusAnswer, Error> {
-        self.endpoint()?.status(id, timeout)
+        match self.run(Operation::Status(id), timeout, |_| ())? {
+            Outcome::Status(answer) => Ok(answer),
+            other => Err(Error::Internal(format!("status completed with {other:?}"))),
+        }
+    }
+
+    /// Asks for the status; the token comes back in [`Event::Completed`], with the answer.
+    pub fn start_status(&self, id: MessageId) -> Result<u64, Error> {
+        self.endpoint()?.start(|e| e.status(id))
     }
 
     /// Ends the process (R31): its groups see it fail after its messages are received and final.

@@ -1,14 +1,16 @@
 //! What the handles and threads of one site share.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use log::{info, warn};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::ending::Ending;
 use super::endpoint::SharedEndpoint;
+use super::handover::{Mailbox, Waiters};
 use super::stats::{Counters, Stats, count};
 use super::{broadcast, channel, transport, view};
 use crate::config::Config;
@@ -17,13 +19,27 @@ use crate::error::Error;
 use crate::ids::{ProcessId, Site};
 use crate::view::SiteView;
 
+/// What the library's threads change, callers find in atomics and slots. The locks here are the
+/// application's threads' own.
 pub(crate) struct Shared {
     pub(crate) me: Site,
     pub(crate) counters: Counters,
     pub(crate) inboxes: Inboxes,
     limits: Limits,
-    status: Mutex<Status>,
-    changed: Condvar,
+    /// Site views applied and not yet seen by a caller: the latest.
+    applied: Mailbox<Option<Arc<SiteView>>>,
+    /// The latest site view that a caller has seen.
+    view: Mutex<Option<Arc<SiteView>>>,
+    /// How many sites the latest site view has; 0 before the first.
+    sites: AtomicUsize,
+    blocked: AtomicBool,
+    /// A committed view excludes this site at its own wish.
+    left: AtomicBool,
+    ending: OnceLock<Ending>,
+    /// Processes whose last event has not been handed over.
+    processes: AtomicUsize,
+    opened: Mutex<Opened>,
+    waiters: Waiters,
 }
 
 /// The three threads' channels.
@@ -34,21 +50,23 @@ pub(crate) struct Inboxes {
     pub(crate) broadcast: channel::Sender<broadcast::Inbox>,
 }
 
-/// What handles ask about.
+/// The processes as callers know them.
 #[derive(Default)]
-pub(crate) struct Status {
-    /// The latest site view applied.
-    pub(crate) view: Option<Arc<SiteView>>,
-    pub(crate) blocked: bool,
-    /// `close` is under way.
-    pub(crate) closing: bool,
-    /// A committed view excludes this site at its own wish.
-    pub(crate) left: bool,
-    pub(crate) ending: Option<Ending>,
-    /// Those whose last event is not yet in their queue.
-    pub(crate) processes: BTreeMap<u32, Arc<SharedEndpoint>>,
-    /// How many processes were ever opened.
-    opened: u32,
+struct Opened {
+    /// A close is under way.
+    closing: bool,
+    /// How many were ever opened.
+    count: u32,
+    endpoints: Vec<Weak<SharedEndpoint>>,
+}
+
+impl Opened {
+    /// Those that have not ended.
+    fn living(&mut self) -> Vec<Arc<SharedEndpoint>> {
+        let living = |e: &Weak<SharedEndpoint>| e.upgrade().filter(|e| !e.has_ended());
+        self.endpoints.retain(|e| living(e).is_some());
+        self.endpoints.iter().filter_map(living).collect()
+    }
 }
 
 impl Shared {
@@ -58,69 +76,118 @@ impl Shared {
             counters: Counters::default(),
             inboxes,
             limits: Limits::from(config),
-            status: Mutex::new(Status::default()),
-            changed: Condvar::new(),
+            applied: Mailbox::new(),
+            view: Mutex::new(None),
+            sites: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+            ending: OnceLock::new(),
+            processes: AtomicUsize::new(0),
+            opened: Mutex::new(Opened::default()),
+            waiters: Waiters::default(),
         }
     }
 
-    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock()
+    // --- callers ---
+
+    /// The latest site view applied.
+    pub(crate) fn view(&self) -> Option<Arc<SiteView>> {
+        let mut view = self.view.lock();
+        self.applied.take(|applied| {
+            if let Some(applied) = applied.take() {
+                *view = Some(applied);
+            }
+        });
+        view.clone()
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Why the site has ended, if it has.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
     }
 
     /// Waits until `ready` gives something; nothing if the time runs out first.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
-        mut ready: impl FnMut(&mut Status) -> Option<T>,
+        ready: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        let mut status = self.status.lock();
-        loop {
-            if let Some(found) = ready(&mut status) {
-                return Some(found);
-            }
-            match deadline {
-                Some(deadline) => {
-                    if self.changed.wait_until(&mut status, deadline).timed_out() {
-                        return ready(&mut status);
-                    }
-                }
-                None => self.changed.wait(&mut status),
-            }
-        }
+        self.waiters.until(deadline, ready)
     }
 
-    /// Introduces a process. Under the status lock, so that the machine sees indices in order.
+    /// Introduces a process. Under the lock, so that the machine sees indices in order.
     pub(crate) fn open_process(
         &self,
         name: &str,
     ) -> Result<(ProcessId, Arc<SharedEndpoint>), Error> {
-        let mut status = self.status.lock();
-        if let Some(ending) = &status.ending {
-            return Err(ending.error());
-        }
-        if status.closing {
+        let mut opened = self.opened.lock();
+        if opened.closing {
             return Err(Error::Closed("the site is being closed".into()));
         }
-        status.opened += 1;
-        let index = status.opened;
+        opened.living();
+        opened.count += 1;
+        let index = opened.count;
         let id = ProcessId {
             site: self.me,
             index,
         };
         let calls = self.inboxes.broadcast.clone();
         let endpoint = Arc::new(SharedEndpoint::new(Endpoint::new(id, self.limits), calls));
-        status.processes.insert(index, endpoint.clone());
+        opened.endpoints.push(Arc::downgrade(&endpoint));
+        self.processes.fetch_add(1, Ordering::Relaxed);
         self.inboxes.broadcast.send(broadcast::Inbox::Open {
             process: index,
             name: name.to_owned(),
             endpoint: endpoint.clone(),
         });
-        Ok((id, endpoint))
+        // The broadcast thread ends what it finds in its channel when it ends, and that is after it is
+        // said here why: whoever comes too late for that sees it.
+        match self.ending() {
+            Some(ending) => Err(ending.error()),
+            None => Ok((id, endpoint)),
+        }
     }
 
-    /// The process's last event is in its queue.
-    pub(crate) fn process_ended(&self, process: u32) {
-        self.change(|status| status.processes.remove(&process));
+    /// No process can be opened any more; those that live end. False if a close was under way.
+    pub(crate) fn close_processes(&self) -> bool {
+        let mut opened = self.opened.lock();
+        if mem::replace(&mut opened.closing, true) {
+            return false;
+        }
+        for endpoint in opened.living() {
+            endpoint.close_quietly();
+        }
+        true
+    }
+
+    /// Waits until the processes have ended and the others have agreed on a view without this site.
+    /// False if the time runs out.
+    pub(crate) fn tell_others(&self, deadline: Option<Instant>) -> bool {
+        let sites = || self.sites.load(Ordering::Relaxed);
+        let over = || self.ending().is_some();
+        let none = || self.processes.load(Ordering::Relaxed) == 0;
+        let ended = self.wait(deadline, || {
+            (sites() == 0 || over() || none()).then_some(())
+        });
+        if ended.is_none() {
+            return false;
+        }
+        self.inboxes.view.send(view::Inbox::Leave);
+        let left = || self.left.load(Ordering::Relaxed);
+        let left = self.wait(deadline, || (sites() < 2 || left() || over()).then_some(()));
+        left.is_some()
+    }
+
+    // --- the library's threads ---
+
+    /// The process's last event has been handed over.
+    pub(crate) fn process_ended(&self) {
+        self.processes.fetch_sub(1, Ordering::Relaxed);
+        self.waiters.wake();
     }
 
     pub(crate) fn view_applied(&self, view: &Arc<SiteView>) {
@@ -132,11 +199,13 @@ impl Shared {
             view.number.0,
             members.join(", ")
         );
-        self.change(|status| status.view = Some(view.clone()));
+        self.applied.put(|applied| *applied = Some(view.clone()));
+        self.sites.store(view.members.len(), Ordering::Relaxed);
+        self.waiters.wake();
     }
 
     pub(crate) fn quorum(&self, reachable: bool) {
-        self.change(|status| status.blocked = !reachable);
+        self.blocked.store(!reachable, Ordering::Relaxed);
         if reachable {
             info!("site {}: a quorum is reachable", self.me);
         } else {
@@ -146,30 +215,21 @@ impl Shared {
     }
 
     pub(crate) fn left(&self) {
-        self.change(|status| status.left = true);
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut Status) -> T) -> T {
-        let changed = change(&mut self.status.lock());
-        self.changed.notify_all();
-        changed
+        self.left.store(true, Ordering::Relaxed);
+        self.waiters.wake();
     }
 
     /// From here on nothing new begins. The first reason stays.
     pub(crate) fn announce(&self, ending: Ending) {
-        self.change(|status| status.ending.get_or_insert(ending).clone());
+        // Fails only if there is one already.
+        let _ = self.ending.set(ending);
+        self.waiters.wake();
     }
 
-    /// Ends the site: its processes get their last events, waiting calls their error, and the
-    /// threads stop by themselves. May be called from any thread, and again.
+    /// Ends the site: the threads stop by themselves, and the broadcast thread, when it does, tells the
+    /// processes. May be called from any thread, and again.
     pub(crate) fn end(&self, ending: Ending) {
-        let (ending, processes) = self.change(|status| {
-            let ending = status.ending.get_or_insert(ending).clone();
-            (ending, std::mem::take(&mut status.processes))
-        });
-        for endpoint in processes.values() {
-            endpoint.end(&ending);
-        }
+        self.announce(ending);
         self.inboxes.broadcast.send(broadcast::Inbox::Stop);
         self.inboxes.view.send(view::Inbox::Stop);
         self.inboxes.transport.send(transport::Inbox::Stop);
@@ -177,10 +237,8 @@ impl Shared {
 
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.counters.read();
-        let processes: Vec<Arc<SharedEndpoint>> =
-            self.status.lock().processes.values().cloned().collect();
-        stats.processes = processes.len();
-        for endpoint in processes {
+        stats.processes = self.processes.load(Ordering::Relaxed);
+        for endpoint in self.opened.lock().living() {
             let (events, in_flight, past) = endpoint.gauges();
             stats.queued_events += events;
             stats.in_flight_messages += in_flight.0;

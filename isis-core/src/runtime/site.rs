@@ -1,5 +1,4 @@
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,12 +14,14 @@ use super::opening::Opening;
 use super::process::Process;
 use super::shared::Shared;
 use super::stats::Stats;
-use super::view::Inbox as ViewInbox;
 use crate::config::Config;
 use crate::delivery::check_name;
 use crate::error::Error;
 use crate::ids;
 use crate::view::SiteView;
+
+/// How long the farewell of a site that is closed without waiting may take.
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long dropping the last handle waits for the others to learn of it.
 const DROP_TIME: Duration = Duration::from_secs(1);
@@ -49,11 +50,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if self.origin.forked() {
             // The threads belong to the parent.
-            mem::forget(mem::take(self.threads.get_mut()));
+            std::mem::forget(std::mem::take(self.threads.get_mut()));
             return;
         }
         // Who drops it without closing it does not wait for the outcome.
-        let _ = self.close(Some(DROP_TIME));
+        if self.start_close().is_ok() {
+            let _ = self.finish_close(Some(DROP_TIME));
+        }
         self.halt();
     }
 }
@@ -140,7 +143,7 @@ impl Site {
 
     /// The latest site view applied here.
     pub fn view(&self) -> Option<Arc<SiteView>> {
-        self.shared().ok()?.status().view.clone()
+        self.shared().ok()?.view()
     }
 
     /// Waits until a site view of at least this many sites is applied here.
@@ -149,19 +152,20 @@ impl Site {
         min_sites: usize,
         timeout: Option<Duration>,
     ) -> Result<Arc<SiteView>, Error> {
-        let found = self.shared()?.wait(deadline(timeout), |status| {
-            if let Some(ending) = &status.ending {
+        let shared = self.shared()?;
+        let found = shared.wait(deadline(timeout), || {
+            if let Some(ending) = shared.ending() {
                 return Some(Err(ending.error()));
             }
-            let view = status.view.as_ref()?;
-            (view.members.len() >= min_sites).then(|| Ok(view.clone()))
+            let view = shared.view()?;
+            (view.members.len() >= min_sites).then_some(Ok(view))
         });
         found.unwrap_or(Err(Error::TimedOut))
     }
 
     /// No quorum of the site view is reachable.
     pub fn is_blocked(&self) -> bool {
-        self.shared().is_ok_and(|shared| shared.status().blocked)
+        self.shared().is_ok_and(|shared| shared.is_blocked())
     }
 
     /// Opens a process; its name is for people. It can be used at once.
@@ -183,8 +187,21 @@ impl Site {
     /// take it for failed. The last founding site is let go only when it is alone (R5): close the sites
     /// that nobody lists before it, or give a timeout.
     pub fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        self.start_close()?;
+        self.finish_close(timeout)
+    }
+
+    /// The first step of [`Site::close`], which does not wait: the processes begin to end, and no
+    /// other can be opened. [`Error::Closed`] if that has been done before.
+    pub fn start_close(&self) -> Result<(), Error> {
         self.check_fork()?;
-        self.0.close(timeout)
+        self.0.start_close()
+    }
+
+    /// The rest of it, by any thread.
+    pub fn finish_close(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        self.check_fork()?;
+        self.0.finish_close(timeout)
     }
 
     /// Stops at once without telling anybody, as a crash would.
@@ -200,19 +217,16 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
 }
 
 impl Handle {
-    fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
-        let processes = {
-            let mut status = self.shared.status();
-            let over = matches!(status.ending, Some(Ending::Closed));
-            if mem::replace(&mut status.closing, true) || over {
-                return Err(Error::Closed("the site is closed".into()));
-            }
-            status.processes.clone()
-        };
-        for endpoint in processes.values() {
-            endpoint.close_quietly();
+    fn start_close(&self) -> Result<(), Error> {
+        let over = matches!(self.shared.ending(), Some(Ending::Closed));
+        if over || !self.shared.close_processes() {
+            return Err(Error::Closed("the site is closed".into()));
         }
-        let told = self.tell_others(deadline(timeout));
+        Ok(())
+    }
+
+    fn finish_close(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        let told = self.shared.tell_others(deadline(timeout));
         self.halt();
         if told {
             info!("site {}: closed", self.shared.me);
@@ -221,25 +235,6 @@ impl Handle {
             warn!("site {}: closed before the others knew", self.shared.me);
             Err(Error::TimedOut)
         }
-    }
-
-    /// Waits until the processes have ended and the others have agreed on a view without this site.
-    /// False if the time runs out.
-    fn tell_others(&self, deadline: Option<Instant>) -> bool {
-        let shared = &self.shared;
-        let ended = shared.wait(deadline, |status| {
-            let alone = status.view.is_none() || status.ending.is_some();
-            (alone || status.processes.is_empty()).then_some(())
-        });
-        if ended.is_none() {
-            return false;
-        }
-        shared.inboxes.view.send(ViewInbox::Leave);
-        let left = shared.wait(deadline, |status| {
-            let alone = status.view.as_ref().is_none_or(|v| v.members.len() < 2);
-            (alone || status.left || status.ending.is_some()).then_some(())
-        });
-        left.is_some()
     }
 
     fn halt(&self) {

@@ -24,11 +24,7 @@ pub(crate) fn start(
     let name = format!("isis-{role}-{}", shared.me.id);
     let run = move || {
         shared.counters.threads.fetch_add(1, Ordering::Relaxed);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
-            let what = format!("the {role} thread panicked: {}", text(panic.as_ref()));
-            error!("site {}: {what}", shared.me);
-            shared.end(Ending::Broken(what));
-        }
+        fail_stop(role, &shared, body);
         shared.counters.threads.fetch_sub(1, Ordering::Relaxed);
     };
     // The mask is inherited, so no signal slips in before the thread could block it itself.
@@ -39,6 +35,15 @@ pub(crate) fn start(
             .map_err(|e| Error::Io(format!("cannot restore the signal mask: {e}")))?;
     }
     thread.map_err(|e| Error::Io(format!("cannot start the {role} thread: {e}")))
+}
+
+/// Runs part of a thread's body, after which the thread goes on even if it panics.
+pub(crate) fn fail_stop(role: &str, shared: &Shared, part: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(part)) {
+        let what = format!("the {role} thread panicked: {}", text(panic.as_ref()));
+        error!("site {}: {what}", shared.me);
+        shared.end(Ending::Broken(what));
+    }
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {

@@ -131,9 +131,9 @@ where
         self.take_carried();
         for _ in 0..ITEMS_PER_WAKEUP {
             match inbox.try_recv() {
-                Ok(Inbox::Stop) => return false,
-                Ok(item) => self.take(item),
-                Err(_) => break,
+                Some(Inbox::Stop) => return false,
+                Some(item) => self.take(item),
+                None => break,
             }
         }
         let now = self.clock.now();

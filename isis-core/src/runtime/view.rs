@@ -5,7 +5,7 @@ use std::sync::Arc;
 use log::{info, warn};
 
 use super::broadcast;
-use super::channel::{Receiver, RecvTimeoutError};
+use super::channel::Receiver;
 use super::clock::Clock;
 use super::driver::ViewMachine;
 use super::shared::Shared;
@@ -38,10 +38,10 @@ where
     let mut effects = Vec::new();
     loop {
         let input = match inbox.recv_timeout(clock.until(machine.deadline())) {
-            Ok(Inbox::Transport(input)) => Input::Transport(input),
-            Ok(Inbox::Leave) => Input::Leave,
-            Err(RecvTimeoutError::Timeout) => Input::Timeout,
-            Ok(Inbox::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Some(Inbox::Transport(input)) => Input::Transport(input),
+            Some(Inbox::Leave) => Input::Leave,
+            Some(Inbox::Stop) => return,
+            None => Input::Timeout,
         };
         // Under load the deadline must not wait for a quiet moment.
         let now = clock.now();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use isis_core::delivery::{Endpoint, Event, Label, Limits, Olabel, Outcome};
 use isis_core::error::Error;
 use isis_core::ids::{GroupId, MessageId, ProcessId, Site};
-use isis_core::machine::broadcast::{Address, Call, Input};
+use isis_core::machine::broadcast::{Address, Call, Input, Status};
 
 use crate::cluster::Cluster;
 
@@ -79,8 +79,18 @@ impl Cluster {
         endpoint.outcome(token).is_some()
     }
 
-    pub fn status(&mut self, process: ProcessId, id: MessageId) {
-        self.ask(process, |e| e.status(id)).unwrap();
+    pub fn status(&mut self, process: ProcessId, id: MessageId) -> Status {
+        let expected = |e: &mut Endpoint| {
+            let (token, call) = e.status(id)?;
+            e.expect(token);
+            Ok((token, call))
+        };
+        let token = self.ask(process, expected).unwrap();
+        let endpoint = self.endpoints.get_mut(&process).expect("an open process");
+        match endpoint.outcome(token) {
+            Some(Ok(Outcome::Status(answer))) => answer.status,
+            other => panic!("{other:?} is no answer to a status call"),
+        }
     }
 
     pub fn bcast(&mut self, process: ProcessId, to: Address, label: &str, text: &str) -> MessageId {
@@ -155,9 +165,6 @@ impl Cluster {
         let Some(endpoint) = self.endpoints.get_mut(&process) else {
             return any;
         };
-        while let Some(answer) = endpoint.next_status() {
-            self.statuses.entry(process).or_default().push(answer);
-        }
         if let Some(call) = endpoint.taken() {
             self.call(process, call);
         }
@@ -236,6 +243,7 @@ fn in_words(event: &Event) -> Option<String> {
                 Outcome::Left(_) => "Left",
                 Outcome::Flushed => "Flushed",
                 Outcome::Closed => "Ended",
+                Outcome::Status(_) => "Answered",
             }
             .into(),
         ),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use isis_core::broadcast::{Completion, Control, Gbcast, Message, Stamped};
 use isis_core::config::Config;
-use isis_core::delivery::{Endpoint, Event, StatusAnswer};
+use isis_core::delivery::{Endpoint, Event};
 use isis_core::group::Machine;
 use isis_core::ids::{Epoch, Incarnation, ProcessId, Site, SiteId, ViewNumber};
 use isis_core::machine::broadcast::{Effect, Input, Note};
@@ -50,7 +50,6 @@ pub struct Cluster {
     pub endpoints: BTreeMap<ProcessId, Endpoint>,
     /// What each process has taken, crashed ones included.
     pub taken: BTreeMap<ProcessId, Vec<Event>>,
-    pub statuses: BTreeMap<ProcessId, Vec<StatusAnswer>>,
     pub notes: Vec<(Site, Note)>,
     /// Processes that take their events only when told to.
     pub slow: BTreeSet<ProcessId>,
@@ -68,7 +67,6 @@ impl Cluster {
             machines: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             taken: BTreeMap::new(),
-            statuses: BTreeMap::new(),
             notes: Vec::new(),
             slow: BTreeSet::new(),
             config: Config::new(SiteId(0)),

@@ -32,7 +32,7 @@ pub struct App {
     site_view: Option<Arc<SiteView>>,
     groups: BTreeMap<GroupId, Arc<GroupView>>,
     operations: BTreeMap<u64, Started>,
-    statuses: u64,
+    statuses: Vec<u64>,
     /// A send was refused; `Writable` must come.
     waits_for_room: bool,
     blocked: bool,
@@ -54,7 +54,7 @@ impl App {
             site_view: None,
             groups: BTreeMap::new(),
             operations: BTreeMap::new(),
-            statuses: 0,
+            statuses: Vec::new(),
             waits_for_room: false,
             blocked: false,
             slow,
@@ -79,9 +79,9 @@ impl App {
             env.record(What::Placed(self.id(), m.id, after.clone()));
         }
         self.endpoint.push(item);
-        while self.endpoint.next_status().is_some() {
-            self.statuses -= 1;
-        }
+        let endpoint = &mut self.endpoint;
+        self.statuses
+            .retain(|token| endpoint.outcome(*token).is_none());
         if self.awake || self.deaf || self.endpoint.pending() == 0 {
             return None;
         }
@@ -229,8 +229,9 @@ impl App {
             class,
             seq: env.rng.within(1, 10),
         };
-        if let Ok((_, call)) = self.endpoint.status(id) {
-            self.statuses += 1;
+        if let Ok((token, call)) = self.endpoint.status(id) {
+            self.endpoint.expect(token);
+            self.statuses.push(token);
             calls.push(call);
         }
     }
@@ -339,7 +340,7 @@ impl App {
             l4_calls::check(&Calls {
                 events: self.endpoint.pending(),
                 operation: first.map(|(token, what)| format!("operation {token}, {what:?},")),
-                statuses: self.statuses,
+                statuses: self.statuses.len(),
                 waits_for_room: self.waits_for_room,
                 blocked: self.blocked,
                 window: self.endpoint.in_flight(),

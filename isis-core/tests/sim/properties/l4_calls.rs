@@ -7,7 +7,7 @@ pub struct Calls {
     pub events: usize,
     /// An operation that is not completed, in words.
     pub operation: Option<String>,
-    pub statuses: u64,
+    pub statuses: usize,
     /// A send was refused and no `Writable` came.
     pub waits_for_room: bool,
     pub blocked: bool,

@@ -163,7 +163,7 @@ mod tests {
         while inputs.is_empty() && Instant::now() < end {
             let short = Some(Duration::from_millis(100));
             tcp.wait(short, || !inbox.is_empty(), &mut inputs);
-            while let Ok(Inbox::Resolved(resolved)) = inbox.try_recv() {
+            while let Some(Inbox::Resolved(resolved)) = inbox.try_recv() {
                 tcp.resolved(resolved, &mut inputs);
             }
         }
