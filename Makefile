@@ -18,14 +18,17 @@ BENCH_MEMBER := target/bench/member
 VICTIM ?= c
 # The text to send; by default the one shipped, repeated.
 FILE ?= demo/text.txt
+# How many orders of steps each test of `make schedules` tries.
+SCHEDULES ?= 1000
 SOAK_MINUTES ?= 3
 BENCH_RUNS ?= 3
 
-.PHONY: help demo test mutants soak bench clean tools
+.PHONY: help demo test schedules mutants soak bench clean tools
 
 help: ## show the targets
 	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
 	@echo 'make test                                 every check; ends with "N passed, N failed"'
+	@echo 'make schedules [SCHEDULES=1000]           threads, under one order of steps after the other'
 	@echo 'make mutants                              each seeded fault must be found'
 	@echo 'make soak [SOAK_MINUTES=3]                load, and a kill every 20 s'
 	@echo 'make bench [BENCH_RUNS=3]                 throughput, latency, kill to view, through the C API'
@@ -52,6 +55,11 @@ demo: tools ffi wheel-installed ## three processes, one is killed, all agree
 
 test: ## every check
 	@mk/check.sh
+
+# Of its own directory, for the flag would have everything built anew.
+schedules: ## threads under SCHEDULES orders of steps each
+	@RUSTFLAGS='--cfg isis_shuttle' SCHEDULES='$(SCHEDULES)' $(CARGO) test --locked -p isis-core --lib \
+	  --target-dir target/schedules runtime::schedules
 
 mutants: ## each seeded fault must be found
 	@mk/mutants.sh

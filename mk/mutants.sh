@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Each mutant is the shipped code with one protection taken out (`--cfg isis_mutant="V1"`: a compiler
 # flag, never a Cargo feature, since features unify into users' builds). The explorer must find those
-# of the site views, the simulator the others, blind: no stored seed. Ends with a table of who found
-# what after how much, and `N passed, N failed`.
+# of the site views, the schedules those of the hand-over between threads, the simulator the others,
+# blind: no stored seed. Ends with a table of who found what after how much, and `N passed, N failed`.
 #
-# MUTANTS="B3 C1" runs these; SEEDS bounds the simulator, EXPLORE_SECONDS the explorer, per mutant.
+# MUTANTS="B3 C1" runs these; SEEDS bounds the simulator, EXPLORE_SECONDS the explorer, SCHEDULES the
+# schedules, per mutant.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +28,10 @@ G1 nothing is placed while a wait queue is up
 G4 old messages are placed before the new group view
 G5 a message stamped with a later group view waits for it
 G6 every member's list is in *before*
+H1 the flag is lowered before the last look
+H2 a thread says that it sleeps before it looks once more
+H3 who adds to a mailbox tells of what was in it
+H4 who lacks room says so before it looks once more
 R12 nobody reports before all have pushed
 R14 finals of a sender and label never decrease
 R15 finals known here leave before the next body
@@ -46,11 +51,15 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$DIR/build}
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_INCREMENTAL=1
 
 # The explorer fails and says after how many states; the simulator turns its verdict around and names
-# the seed. A failure to compile is neither.
+# the seed; in the schedules a lost wake-up is a deadlock. A failure to compile is none of these.
 hunt() {
-  local mutant=$1 tests=$2
+  local mutant=$1 tests=(--release --test "$2")
+  if [ "$2" = schedules ]; then
+    export RUSTFLAGS='--cfg isis_shuttle'
+    tests=(--lib --target-dir "$DIR/schedules" runtime::schedules)
+  fi
   EXPECT_VIOLATION=1 RUSTC_WORKSPACE_WRAPPER=$(mk/mutant-rustc.sh "$mutant") \
-    cargo test --locked --release -p isis-core --test "$tests" 2>&1
+    cargo test --locked -p isis-core "${tests[@]}" 2>&1
 }
 
 passed=0 failed=0
@@ -58,13 +67,14 @@ table=()
 for mutant in $MUTANTS; do
   log=$DIR/$mutant.log start=$SECONDS
   case $mutant in
+    H*) tests=schedules find='deadlock!' ;;
     V*) tests=explore_view find='^after [0-9]+ states' ;;
     *) tests=sim find='^found with seed [0-9]+: [A-Z0-9a-z]+' ;;
   esac
   if ! grep -rqE "isis_mutant *= *\"$mutant\"" isis-core/src; then
     found="NOT IN THE CODE"
   else
-    hunt "$mutant" "$tests" >"$log"
+    (hunt "$mutant" "$tests") >"$log"
     found=$(grep -oE -m1 "$find" "$log" || echo "NOT FOUND")
   fi
   case $found in

@@ -125,6 +125,18 @@ def test_flush_makes_stable(three: List[isis.Site]) -> None:
     ]
 
 
+def test_a_status_call_is_answered_by_an_event(three: List[isis.Site]) -> None:
+    groups = join_all(three)
+    process = groups[0].process
+    sent = groups[0].bcast(b"b")
+    groups[0].flush(timeout=20)
+    token = process.start_status(sent)
+    done = until(process, isis.Completed)
+    assert (done.token, done.outcome, done.error) == (token, "answered", None)
+    assert done.status is not None and done.status.state in ("sent", "stable")
+    assert done.status.failed == () and done.group is None
+
+
 def test_explicit_destinations(three: List[isis.Site]) -> None:
     processes = [site.process() for site in three]
     dests = [process.id for process in processes[1:]]

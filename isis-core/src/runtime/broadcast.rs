@@ -15,6 +15,7 @@ use super::ending::Ending;
 use super::endpoint::SharedEndpoint;
 use super::shared::Shared;
 use super::stats::{add, count};
+use super::threads::fail_stop;
 use super::transport::{self, Outgoing};
 use crate::delivery::{Event, Label};
 use crate::machine::FromPeer;
@@ -69,25 +70,6 @@ enum Next {
     Excluded(Ending),
 }
 
-/// Runs until it is told to stop. What it was for is then told that the site has ended: that is left to
-/// [`Hosted::end`], for a panic ends it too.
-pub(crate) fn run<M>(machine: M, hosted: &mut Hosted, clock: Clock, shared: &Arc<Shared>)
-where
-    M: BroadcastMachine,
-{
-    let mut thread = Thread {
-        machine,
-        clock,
-        shared: shared.clone(),
-        endpoints: &mut hosted.endpoints,
-        effects: Vec::new(),
-        sends: Vec::new(),
-        deliveries: BTreeMap::new(),
-        installed: VecDeque::new(),
-    };
-    while thread.wake_up(&hosted.inbox) {}
-}
-
 /// The processes of the site, and the channel by which they come.
 pub(crate) struct Hosted {
     inbox: Receiver<Inbox>,
@@ -102,8 +84,29 @@ impl Hosted {
         }
     }
 
-    /// The thread has ended: so has the site.
-    pub(crate) fn end(self, shared: &Shared) {
+    /// The thread's body: runs until it is told to stop, or something panics. Then the processes have
+    /// ended.
+    pub(crate) fn run<M>(mut self, machine: M, clock: Clock, shared: &Arc<Shared>)
+    where
+        M: BroadcastMachine,
+    {
+        fail_stop("broadcast", shared, || {
+            let mut thread = Thread {
+                machine,
+                clock,
+                shared: shared.clone(),
+                endpoints: &mut self.endpoints,
+                effects: Vec::new(),
+                sends: Vec::new(),
+                deliveries: BTreeMap::new(),
+                installed: VecDeque::new(),
+            };
+            while thread.wake_up(&self.inbox) {}
+        });
+        self.end(shared);
+    }
+
+    fn end(self, shared: &Shared) {
         // It had left at its own wish, unless that has been said otherwise.
         shared.announce(Ending::Closed);
         let Some(ending) = shared.ending() else {
@@ -148,8 +151,9 @@ impl<M: BroadcastMachine> Thread<'_, M> {
         if self.machine.deadline().is_some_and(|d| d <= now) {
             self.step(now, Input::Timeout);
         }
-        self.hand_over();
+        // First, so that whoever has an event from it finds the view that it is from.
         self.note_state();
+        self.hand_over();
         match next {
             Next::GoOn => return true,
             Next::Stop => {}

@@ -15,17 +15,17 @@
 //! receiver may be holding when the system takes the processor from it, and a send of the
 //! application must not wait for that. Here a sender rings and goes on.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crossbeam_utils::Backoff;
+use super::sync::{
+    AtomicBool, Backoff, Ordering, Thread, current, fence, park, park_timeout, queue,
+};
 
 /// The sending end. Cloned by every thread that has something to say.
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
-    queue: crossbeam_channel::Sender<T>,
+    queue: queue::Sender<T>,
     sleeper: Arc<Sleeper>,
 }
 
@@ -41,7 +41,7 @@ impl<T> Clone for Sender<T> {
 /// The receiving end, owned by one thread.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
-    queue: crossbeam_channel::Receiver<T>,
+    queue: queue::Receiver<T>,
     sleeper: Arc<Sleeper>,
 }
 
@@ -54,7 +54,7 @@ struct Sleeper {
 
 /// A channel.
 pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let (sender, receiver) = crossbeam_channel::unbounded();
+    let (sender, receiver) = queue::unbounded();
     let sleeper = Arc::new(Sleeper::default());
     let theirs = sleeper.clone();
     let sender = Sender {
@@ -130,15 +130,15 @@ impl Sleeper {
 
     /// Sleeps unless there is something to do. May return early.
     fn sleep(&self, deadline: Option<Instant>, idle: impl FnOnce() -> bool) {
-        self.thread.get_or_init(thread::current);
+        self.thread.get_or_init(current);
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if idle() {
+        if cfg!(isis_mutant = "H2") || idle() {
             match deadline {
                 Some(deadline) => {
-                    thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+                    park_timeout(deadline.saturating_duration_since(Instant::now()));
                 }
-                None => thread::park(),
+                None => park(),
             }
         }
         self.asleep.store(false, Ordering::Relaxed);

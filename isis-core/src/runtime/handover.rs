@@ -6,11 +6,11 @@
 //! what the application's threads have among themselves. Only callers that wait anyway share a lock
 //! with our threads, [`Waiters`].
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::Instant;
 
-use crossbeam_utils::atomic::AtomicCell;
-use parking_lot::{Condvar, Mutex};
+use super::sync::{
+    AtomicBool, AtomicCell, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering, fence,
+};
 
 /// One thread puts in, callers take out. What has not been taken grows by what is put in.
 pub(crate) struct Mailbox<T> {
@@ -34,15 +34,16 @@ impl<T: Default> Mailbox<T> {
     }
 
     /// Puts something in: `add` gets what has not been taken. One thread at a time.
-    pub(crate) fn put(&self, add: impl FnOnce(&mut T)) {
+    pub(crate) fn put<R>(&self, add: impl FnOnce(&mut T) -> R) -> R {
         let mut mail = self
             .mail
             .take()
             .or_else(|| self.spare.take())
             .unwrap_or_default();
-        add(&mut mail);
+        let added = add(&mut mail);
         self.mail.store(Some(mail));
         self.news.store(true, Ordering::Release);
+        added
     }
 
     /// Hands what has come to `take`, which leaves it empty. One thread at a time.

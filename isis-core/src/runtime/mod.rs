@@ -54,10 +54,14 @@ mod group;
 mod handover;
 mod opening;
 mod process;
+#[cfg(all(test, isis_shuttle))]
+mod schedules;
 mod shared;
 mod site;
 mod stats;
-#[cfg(test)]
+mod sync;
+// Those run with the library's own threads.
+#[cfg(all(test, not(isis_shuttle)))]
 mod tests;
 mod threads;
 mod transport;

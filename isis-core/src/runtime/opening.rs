@@ -1,13 +1,11 @@
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use parking_lot::Mutex;
 
 use super::carrier::{Bell, Carrier};
 use super::channel::{Receiver, channel};
 use super::clock::{Clock, incarnation};
 use super::driver::{BroadcastMachine, Machines, TransportMachine, ViewMachine};
 use super::shared::{Inboxes, Shared};
+use super::sync::{JoinHandle, Mutex};
 use super::{broadcast, threads, transport, view};
 use crate::config::Config;
 use crate::error::Error;
@@ -62,12 +60,9 @@ impl Opening {
     {
         let (shared, clock) = (self.shared, self.clock);
         let mut started = started.lock();
-        let (mut hosted, state) = (broadcast::Hosted::new(self.broadcast), shared.clone());
+        let (hosted, state) = (broadcast::Hosted::new(self.broadcast), shared.clone());
         started.push(threads::start("broadcast", &shared, move || {
-            threads::fail_stop("broadcast", &state, || {
-                broadcast::run(machines.broadcast, &mut hosted, clock, &state);
-            });
-            hosted.end(&state);
+            hosted.run(machines.broadcast, clock, &state);
         })?);
         let (inbox, state) = (self.view, shared.clone());
         started.push(threads::start("view", &shared, move || {

@@ -1,17 +1,16 @@
 //! What the handles and threads of one site share.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use log::{info, warn};
-use parking_lot::Mutex;
 
 use super::ending::Ending;
 use super::endpoint::SharedEndpoint;
 use super::handover::{Mailbox, Waiters};
 use super::stats::{Counters, Stats, count};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use super::{broadcast, channel, transport, view};
 use crate::config::Config;
 use crate::delivery::{Endpoint, Limits};

@@ -1,10 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
-use parking_lot::Mutex;
 
 use super::carrier::{Carrier, InProcessNetwork, Port, Tcp, TcpListen};
 use super::driver::{BroadcastMachine, Machines, TransportMachine, ViewMachine, machines};
@@ -14,6 +12,7 @@ use super::opening::Opening;
 use super::process::Process;
 use super::shared::Shared;
 use super::stats::Stats;
+use super::sync::{JoinHandle, Mutex, current};
 use crate::config::Config;
 use crate::delivery::check_name;
 use crate::error::Error;
@@ -242,7 +241,7 @@ impl Handle {
         let mut threads = self.threads.lock();
         for thread in threads.drain(..) {
             // A notifier may have dropped the last handle; a thread cannot wait for itself.
-            if thread.thread().id() != thread::current().id() {
+            if thread.thread().id() != current().id() {
                 thread.join().expect("panics are caught in the thread");
             }
         }

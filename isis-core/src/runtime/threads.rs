@@ -4,16 +4,15 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::{Builder, JoinHandle};
 
 use log::error;
-use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::ending::Ending;
 use super::shared::Shared;
+use super::sync::{self, JoinHandle};
 use crate::error::Error;
 
-/// Starts a thread that blocks all signals: they are the application's. A panic in it ends the site
+/// Starts a thread. A panic in it ends the site
 /// (fail-stop), so that nobody waits for a thread that is gone.
 pub(crate) fn start(
     role: &'static str,
@@ -27,14 +26,7 @@ pub(crate) fn start(
         fail_stop(role, &shared, body);
         shared.counters.threads.fetch_sub(1, Ordering::Relaxed);
     };
-    // The mask is inherited, so no signal slips in before the thread could block it itself.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
-    let thread = Builder::new().name(name).spawn(run);
-    if let Ok(mask) = mask {
-        mask.thread_set_mask()
-            .map_err(|e| Error::Io(format!("cannot restore the signal mask: {e}")))?;
-    }
-    thread.map_err(|e| Error::Io(format!("cannot start the {role} thread: {e}")))
+    sync::spawn(name, run).map_err(|e| Error::Io(format!("cannot start the {role} thread: {e}")))
 }
 
 /// Runs part of a thread's body, after which the thread goes on even if it panics.

@@ -6,22 +6,25 @@
 //! calls enter the broadcast thread's channel under the lock, so that they arrive in the order in which
 //! the endpoint made them. Under the lock nobody waits: only the notifier is called.
 
-use std::collections::BTreeMap;
+mod inner;
+mod mail;
+
 use std::mem::take;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use inner::{Closed, Inner};
+use mail::Mail;
 
 use super::broadcast::Inbox;
 use super::channel::Sender;
 use super::ending::Ending;
 use super::handover::{Flag, Mailbox, Room, Waiters};
 use super::process::Wait;
+use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::delivery::{Endpoint, Event, GroupView, Outcome};
 use crate::error::Error;
-use crate::ids::{GroupId, MessageId, ProcessId};
+use crate::ids::{GroupId, MessageId};
 use crate::machine::broadcast::{Call, ToEndpoint};
 
 /// Makes a process's queue visible to a poll loop. Both methods must not call the library, and must be
@@ -59,37 +62,6 @@ pub(crate) struct SharedEndpoint {
     waiters: Waiters,
 }
 
-/// What the endpoint has not taken in yet. What needs no order is summed up, so that a process that
-/// does nothing does not make it grow.
-#[derive(Debug, Default)]
-struct Mail {
-    events: Vec<ToEndpoint>,
-    settled: BTreeMap<ProcessId, u64>,
-    messages: usize,
-    bytes: usize,
-}
-
-struct Inner {
-    endpoint: Endpoint,
-    calls: Sender<Inbox>,
-    ending: Option<Ending>,
-    /// `Event::Closed` is in the queue, or taken.
-    closed: Closed,
-    interrupted: bool,
-    groups: BTreeMap<GroupId, KnownGroup>,
-    /// Names of the groups being joined, by token.
-    joining: BTreeMap<u64, String>,
-    /// Messages and bytes that the window has got back by now.
-    released: (u64, u64),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closed {
-    No,
-    Queued,
-    Taken,
-}
-
 /// When to stop waiting.
 fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|t| Instant::now().checked_add(t))
@@ -98,16 +70,7 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
 impl SharedEndpoint {
     pub(crate) fn new(endpoint: Endpoint, calls: Sender<Inbox>) -> SharedEndpoint {
         SharedEndpoint {
-            inner: Mutex::new(Inner {
-                endpoint,
-                calls,
-                ending: None,
-                closed: Closed::No,
-                interrupted: false,
-                groups: BTreeMap::new(),
-                joining: BTreeMap::new(),
-                released: (0, 0),
-            }),
+            inner: Mutex::new(Inner::new(endpoint, calls)),
             mailbox: Mailbox::new(),
             ending: OnceLock::new(),
             ended: AtomicBool::new(false),
@@ -122,36 +85,15 @@ impl SharedEndpoint {
 
     /// Hands over a batch. True if `Event::Closed` was in it: nothing follows.
     pub(crate) fn deliver(&self, items: impl Iterator<Item = ToEndpoint>) -> bool {
-        let (mut events, mut closed, mut messages, mut bytes) = (false, false, 0, 0);
-        self.mailbox.put(|mail| {
-            for item in items {
-                match item {
-                    ToEndpoint::Settled { sender, below } => mail.settle(sender, below),
-                    ToEndpoint::Released {
-                        messages: m,
-                        bytes: b,
-                    } => {
-                        messages += m;
-                        bytes += b;
-                    }
-                    item => {
-                        events = true;
-                        closed |= is_closed(&item);
-                        mail.events.push(item);
-                    }
-                }
-            }
-            mail.messages += messages;
-            mail.bytes += bytes;
-        });
-        if closed {
+        let news = self.mailbox.put(|mail| mail.add(items));
+        if news.closed {
             self.ended.store(true, Ordering::Relaxed);
         }
-        let roomy = self.room.release(messages, bytes);
-        if events || roomy {
+        let roomy = self.room.release(news.messages, news.bytes);
+        if news.events || roomy {
             self.tell();
         }
-        closed
+        news.closed
     }
 
     /// The site has ended; so has the process. Once, and nothing is handed over after it.
@@ -310,7 +252,9 @@ impl SharedEndpoint {
         let (messages, bytes) = inner.endpoint.missing_room();
         let (m, b) = inner.released;
         self.room.want(m + messages as u64, b + bytes as u64);
-        self.take_in(inner);
+        if !cfg!(isis_mutant = "H4") {
+            self.take_in(inner);
+        }
     }
 
     /// The next event.
@@ -413,147 +357,15 @@ impl SharedEndpoint {
         if let Some(notifier) = self.notifier.get() {
             notifier.clear();
         }
-        self.shown.lower();
-        self.take_in(inner);
+        if cfg!(isis_mutant = "H1") {
+            self.take_in(inner);
+            self.shown.lower();
+        } else {
+            self.shown.lower();
+            self.take_in(inner);
+        }
         if inner.endpoint.pending() > 0 {
             self.raise();
-        }
-    }
-}
-
-fn is_closed(item: &ToEndpoint) -> bool {
-    matches!(
-        item,
-        ToEndpoint::Event {
-            event: Event::Closed,
-            ..
-        }
-    )
-}
-
-fn event(event: Event) -> ToEndpoint {
-    ToEndpoint::Event {
-        event,
-        after: Vec::new(),
-    }
-}
-
-impl Mail {
-    fn settle(&mut self, sender: ProcessId, below: u64) {
-        let known = self.settled.entry(sender).or_default();
-        *known = below.max(*known);
-    }
-}
-
-impl Inner {
-    /// Why nothing more can be done, if so.
-    fn check(&self) -> Result<(), Error> {
-        match (&self.ending, self.closed) {
-            (None, Closed::No) => Ok(()),
-            _ => Err(self.closed_error()),
-        }
-    }
-
-    fn closed_error(&self) -> Error {
-        match &self.ending {
-            Some(ending) => ending.error(),
-            None => Error::Closed(format!("{} has ended", self.endpoint.id())),
-        }
-    }
-
-    /// Lets the endpoint make a call and passes it on.
-    fn call<T>(
-        &mut self,
-        call: impl FnOnce(&mut Endpoint) -> Result<(T, Call), Error>,
-    ) -> Result<T, Error> {
-        self.check()?;
-        let (answer, call) = call(&mut self.endpoint)?;
-        self.pass(call);
-        Ok(answer)
-    }
-
-    fn pass(&self, call: Call) {
-        // If the broadcast thread has just ended, `end` follows and tells everybody.
-        self.calls.send(Inbox::Call {
-            process: self.endpoint.id().index,
-            call,
-        });
-    }
-
-    fn join(&mut self, name: &str) -> Result<u64, Error> {
-        let token = self.call(|endpoint| endpoint.join(name))?;
-        self.joining.insert(token, name.to_owned());
-        Ok(token)
-    }
-
-    fn take_in(&mut self, mail: &mut Mail) {
-        for item in mail.events.drain(..) {
-            self.push(item);
-        }
-        while let Some((sender, below)) = mail.settled.pop_first() {
-            self.endpoint.push(ToEndpoint::Settled { sender, below });
-        }
-        let (messages, bytes) = (take(&mut mail.messages), take(&mut mail.bytes));
-        if messages > 0 {
-            self.released.0 += messages as u64;
-            self.released.1 += bytes as u64;
-            self.endpoint.push(ToEndpoint::Released { messages, bytes });
-        }
-    }
-
-    /// The site has ended.
-    fn end(&mut self, ending: &Ending) {
-        self.ending.get_or_insert_with(|| ending.clone());
-        if self.closed == Closed::No {
-            if let Ending::Excluded(view) = ending {
-                self.push(event(Event::Excluded(view.clone())));
-            }
-            self.push(event(Event::Closed));
-        }
-    }
-
-    fn push(&mut self, item: ToEndpoint) {
-        if let ToEndpoint::Event { event, .. } = &item {
-            self.note_pushed(event);
-        }
-        self.endpoint.push(item);
-    }
-
-    fn note_pushed(&mut self, event: &Event) {
-        match event {
-            Event::Completed { token, result } => {
-                if let (Some(name), Ok(Outcome::Joined(group))) =
-                    (self.joining.remove(token), result)
-                {
-                    self.groups.entry(*group).or_default().name = name;
-                }
-            }
-            Event::Excluded(view) => self.ending = Some(Ending::Excluded(view.clone())),
-            Event::Closed => self.closed = Closed::Queued,
-            _ => {}
-        }
-    }
-
-    fn take(&mut self) -> Option<Event> {
-        let event = self.endpoint.next()?;
-        match &event {
-            Event::View(view) if view.members.contains(&self.endpoint.id()) => {
-                let known = self.groups.entry(view.group).or_default();
-                known.name.clone_from(&view.name);
-                known.view = Some(view.clone());
-            }
-            Event::View(view) => {
-                self.groups.remove(&view.group);
-            }
-            Event::Closed => self.closed = Closed::Taken,
-            _ => {}
-        }
-        Some(event)
-    }
-
-    fn report_taken(&mut self) {
-        if let Some(call) = self.endpoint.taken() {
-            self.pass(call);
         }
     }
 }

@@ -1,0 +1,168 @@
+//! The endpoint as callers have it, under their lock.
+
+use std::collections::BTreeMap;
+use std::mem::take;
+
+use super::KnownGroup;
+use super::mail::Mail;
+use crate::delivery::{Endpoint, Event, Outcome};
+use crate::error::Error;
+use crate::ids::GroupId;
+use crate::machine::broadcast::{Call, ToEndpoint};
+use crate::runtime::broadcast::Inbox;
+use crate::runtime::channel::Sender;
+use crate::runtime::ending::Ending;
+
+pub(super) struct Inner {
+    pub(super) endpoint: Endpoint,
+    calls: Sender<Inbox>,
+    ending: Option<Ending>,
+    /// `Event::Closed` is in the queue, or taken.
+    pub(super) closed: Closed,
+    pub(super) interrupted: bool,
+    pub(super) groups: BTreeMap<GroupId, KnownGroup>,
+    /// Names of the groups being joined, by token.
+    joining: BTreeMap<u64, String>,
+    /// Messages and bytes that the window has got back by now.
+    pub(super) released: (u64, u64),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    No,
+    Queued,
+    Taken,
+}
+
+fn event(event: Event) -> ToEndpoint {
+    ToEndpoint::Event {
+        event,
+        after: Vec::new(),
+    }
+}
+
+impl Inner {
+    pub(super) fn new(endpoint: Endpoint, calls: Sender<Inbox>) -> Inner {
+        Inner {
+            endpoint,
+            calls,
+            ending: None,
+            closed: Closed::No,
+            interrupted: false,
+            groups: BTreeMap::new(),
+            joining: BTreeMap::new(),
+            released: (0, 0),
+        }
+    }
+
+    /// Why nothing more can be done, if so.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match (&self.ending, self.closed) {
+            (None, Closed::No) => Ok(()),
+            _ => Err(self.closed_error()),
+        }
+    }
+
+    pub(super) fn closed_error(&self) -> Error {
+        match &self.ending {
+            Some(ending) => ending.error(),
+            None => Error::Closed(format!("{} has ended", self.endpoint.id())),
+        }
+    }
+
+    /// Lets the endpoint make a call and passes it on.
+    pub(super) fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Endpoint) -> Result<(T, Call), Error>,
+    ) -> Result<T, Error> {
+        self.check()?;
+        let (answer, call) = call(&mut self.endpoint)?;
+        self.pass(call);
+        Ok(answer)
+    }
+
+    fn pass(&self, call: Call) {
+        // If the broadcast thread has just ended, `end` follows and tells everybody.
+        self.calls.send(Inbox::Call {
+            process: self.endpoint.id().index,
+            call,
+        });
+    }
+
+    pub(super) fn join(&mut self, name: &str) -> Result<u64, Error> {
+        let token = self.call(|endpoint| endpoint.join(name))?;
+        self.joining.insert(token, name.to_owned());
+        Ok(token)
+    }
+
+    pub(super) fn take_in(&mut self, mail: &mut Mail) {
+        for item in mail.events.drain(..) {
+            self.push(item);
+        }
+        while let Some((sender, below)) = mail.settled.pop_first() {
+            self.endpoint.push(ToEndpoint::Settled { sender, below });
+        }
+        let (messages, bytes) = (take(&mut mail.messages), take(&mut mail.bytes));
+        if messages > 0 {
+            self.released.0 += messages as u64;
+            self.released.1 += bytes as u64;
+            self.endpoint.push(ToEndpoint::Released { messages, bytes });
+        }
+    }
+
+    /// The site has ended.
+    pub(super) fn end(&mut self, ending: &Ending) {
+        self.ending.get_or_insert_with(|| ending.clone());
+        if self.closed == Closed::No {
+            if let Ending::Excluded(view) = ending {
+                self.push(event(Event::Excluded(view.clone())));
+            }
+            self.push(event(Event::Closed));
+        }
+    }
+
+    fn push(&mut self, item: ToEndpoint) {
+        if let ToEndpoint::Event { event, .. } = &item {
+            self.note_pushed(event);
+        }
+        self.endpoint.push(item);
+    }
+
+    fn note_pushed(&mut self, event: &Event) {
+        match event {
+            Event::Completed { token, result } => {
+                if let (Some(name), Ok(Outcome::Joined(group))) =
+                    (self.joining.remove(token), result)
+                {
+                    self.groups.entry(*group).or_default().name = name;
+                }
+            }
+            Event::Excluded(view) => self.ending = Some(Ending::Excluded(view.clone())),
+            Event::Closed => self.closed = Closed::Queued,
+            _ => {}
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<Event> {
+        let event = self.endpoint.next()?;
+        match &event {
+            Event::View(view) if view.members.contains(&self.endpoint.id()) => {
+                let known = self.groups.entry(view.group).or_default();
+                known.name.clone_from(&view.name);
+                known.view = Some(view.clone());
+            }
+            Event::View(view) => {
+                self.groups.remove(&view.group);
+            }
+            Event::Closed => self.closed = Closed::Taken,
+            _ => {}
+        }
+        Some(event)
+    }
+
+    pub(super) fn report_taken(&mut self) {
+        if let Some(call) = self.endpoint.taken() {
+            self.pass(call);
+        }
+    }
+}
