@@ -188,7 +188,8 @@ impl Network {
         }
     }
 
-    /// The host halts: its ends are gone; the others see that, unless it went silently.
+    /// The host halts: its ends are gone; the others see that, unless it went silently. To some of
+    /// them all that was on its way is lost, so that they know less of its last words than others.
     pub fn halt(&mut self, now: u64, host: usize, silent: bool) {
         self.hosts[host] = if silent {
             Presence::Silent
@@ -200,6 +201,9 @@ impl Network {
                 if self.pipes[pipe].homes[side].host == host && self.pipes[pipe].open[side] {
                     self.pipes[pipe].open[side] = false;
                     self.pipes[pipe].stalled[side].clear();
+                    if self.rng.per_mille(self.options.last_words_lost) {
+                        self.pipes[pipe].last[1 - side] = u64::MAX;
+                    }
                     if !silent {
                         self.send_end(now, pipe, 1 - side);
                     }

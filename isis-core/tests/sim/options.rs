@@ -90,6 +90,8 @@ pub struct Options {
     pub reckless: bool,
     /// Per mille of crashes that leave the network silent instead of refusing.
     pub silent_crash: u64,
+    /// Per mille of connections of a crashing site that lose what it was sending.
+    pub last_words_lost: u64,
     /// Per mille of crashes after which the site comes back as a new incarnation.
     pub restart: u64,
     pub operations: Vec<Operation>,
@@ -156,6 +158,7 @@ impl Options {
             faulty_phase: r.within(3, 12) * SECOND,
             reckless: r.per_mille(60),
             silent_crash: [0, 300, 1000][r.index(3)],
+            last_words_lost: [0, 300, 500][r.index(3)],
             restart: [0, 500, 900][r.index(3)],
             operations: draw_operations(&mut r),
             budget: r.within(100, 260),

@@ -169,6 +169,7 @@ impl Broadcast {
         let Some(run) = self.answered(from, id, Round::Head) else {
             return;
         };
+        // The mutant is content with the first answer; R24's below as well.
         if cfg!(isis_mutant = "R22") {
             run.waiting = SiteSet::default();
         }
