@@ -13,13 +13,13 @@ use isis_core::machine::{Lane, Packet, Refusal, ViewToTransport};
 use isis_core::time::Time;
 use isis_core::wire::frame::{self, Greeting, Status};
 
+use crate::choice::Choice;
 use crate::cluster::{Cluster, site};
 use crate::draw::draw;
-use crate::rng::Rng;
 
 /// Two machines with a connection between them, and a stranger with connections to the first.
-struct Run {
-    rng: Rng,
+pub struct Run {
+    rng: Choice,
     now: Time,
     hosts: [Transport; 2],
     /// The other end of a connection, by the host that has this one.
@@ -36,22 +36,22 @@ const HONEST: [u32; 2] = [0, 1];
 fn no_frame_stops_a_link_or_what_goes_over_another() {
     let mut heard = 0;
     for seed in 0..200 {
-        let outcome = std::panic::catch_unwind(|| Run::new(seed).run());
+        let outcome = std::panic::catch_unwind(|| Run::new(Choice::seed(seed, 400..=400)).run());
         heard += outcome.unwrap_or_else(|_| panic!("SEED={seed}"));
     }
     assert!(heard > 200, "the stranger was hardly ever heard");
 }
 
 impl Run {
-    fn new(seed: u64) -> Run {
+    pub fn new(rng: Choice) -> Run {
         let now = Time(1_000_000);
         let host = |id: u32| {
             let mut config = Config::new(SiteId(id));
             config.listen = id.to_string();
-            Transport::new(&config, site(id), seed, now)
+            Transport::new(&config, site(id), u64::from(id), now)
         };
         Run {
-            rng: Rng::new(seed),
+            rng,
             now,
             hosts: HONEST.map(host),
             wires: BTreeMap::new(),
@@ -63,7 +63,7 @@ impl Run {
     }
 
     /// Returns how many messages of the stranger were handed up.
-    fn run(mut self) -> u64 {
+    pub fn run(mut self) -> u64 {
         let mut view = Cluster::new(0).commit(&[site(0), site(1), site(3)]);
         for member in &mut view.members {
             member.address = member.site.to_string();
@@ -71,7 +71,7 @@ impl Run {
         for host in 0..2 {
             self.input(host, Input::View(ViewToTransport::Install(view.clone())));
         }
-        for _ in 0..400 {
+        while self.rng.goes_on() {
             self.now = self.now + Duration::from_millis(self.rng.below(40));
             (0..2).for_each(|host| self.input(host, Input::Timeout));
             match self.rng.below(10) {
@@ -125,9 +125,10 @@ impl Run {
     fn strange_frame(&mut self) {
         let strange = self.wires.iter().filter(|(_, other)| other.is_none());
         let ends: Vec<(usize, Connection)> = strange.map(|(end, _)| *end).collect();
-        let Some(&(host, connection)) = self.rng.pick(&ends) else {
+        if ends.is_empty() {
             return;
-        };
+        }
+        let (host, connection) = ends[self.rng.index(ends.len())];
         let frame = self.frame();
         self.input(host, Input::Received { connection, frame });
     }

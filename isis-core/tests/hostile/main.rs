@@ -11,6 +11,7 @@
 mod calls;
 #[path = "../report/check.rs"]
 mod check;
+mod choice;
 #[path = "../report/cluster.rs"]
 mod cluster;
 mod completion;

@@ -13,16 +13,16 @@ use isis_core::machine::broadcast::{Address, Input};
 use isis_core::wire;
 
 use crate::calls::list;
+use crate::choice::Choice;
 use crate::cluster::{Cluster, at, p, site};
 use crate::draw::draw;
-use crate::rng::Rng;
 
 const SITES: u32 = 4;
 /// What a message may leave behind: three runs of numbers, and a little.
 const MOST_KEPT: usize = 3 * 4096 + 256;
 
-struct Run {
-    rng: Rng,
+pub struct Run {
+    rng: Choice,
     cluster: Cluster,
     liar: u32,
     /// In the order of the views.
@@ -42,14 +42,13 @@ fn no_lie_stops_or_swells_the_others() {
         }
     };
     for seed in seeds {
-        let outcome = std::panic::catch_unwind(|| Run::new(seed).run());
+        let outcome = std::panic::catch_unwind(|| Run::new(Choice::seed(seed, 50..=300)).run());
         assert!(outcome.is_ok(), "SEED={seed}");
     }
 }
 
 impl Run {
-    fn new(seed: u64) -> Run {
-        let mut rng = Rng::new(seed);
+    pub fn new(mut rng: Choice) -> Run {
         let mut sites: Vec<Site> = (0..SITES).map(site).collect();
         let first = rng.index(sites.len());
         sites.rotate_left(first);
@@ -68,8 +67,8 @@ impl Run {
         }
     }
 
-    fn run(mut self) {
-        for _ in 0..self.rng.within(50, 300) {
+    pub fn run(mut self) {
+        while self.rng.goes_on() {
             self.step();
         }
         // One by one, for the liar may have been the oldest.
