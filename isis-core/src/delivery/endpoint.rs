@@ -14,14 +14,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::event::{Event, Outcome};
+use super::name::check_name;
 use super::olabel::{Label, Olabel, Past};
 use crate::config::Config;
 use crate::error::Error;
 use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
 use crate::machine::broadcast::{Address, Call, Send, Status, ToEndpoint};
-
-/// Names and labels are at most this many bytes.
-pub const MAX_NAME: usize = 255;
 
 /// An explicit destination list names at most this many processes.
 pub const MAX_DESTINATIONS: usize = 4096;
@@ -484,20 +482,4 @@ impl Endpoint {
         self.in_flight = (messages + 1, bytes + size);
         Ok(())
     }
-}
-
-pub(crate) fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), Error> {
-    if name.is_empty() && !may_be_empty {
-        return Err(Error::Name(format!("the {what} is empty")));
-    }
-    if name.len() > MAX_NAME {
-        return Err(Error::Name(format!(
-            "the {what} has {} bytes; at most {MAX_NAME} are possible",
-            name.len()
-        )));
-    }
-    if name.contains('\0') {
-        return Err(Error::Name(format!("the {what} contains a NUL")));
-    }
-    Ok(())
 }

@@ -2,9 +2,11 @@
 
 mod endpoint;
 mod event;
+mod name;
 mod olabel;
 
-pub(crate) use endpoint::check_name;
-pub use endpoint::{Endpoint, Limits, MAX_DESTINATIONS, MAX_NAME, StatusAnswer};
+pub use endpoint::{Endpoint, Limits, MAX_DESTINATIONS, StatusAnswer};
 pub use event::{Event, GroupView, LeaveReason, Message, Outcome};
+pub use name::MAX_NAME;
+pub(crate) use name::check_name;
 pub use olabel::{Label, Olabel, Past};

@@ -20,7 +20,7 @@ impl Choice {
     }
 
     pub fn tape(bytes: &[u8]) -> Choice {
-        Choice::Tape(bytes.to_vec().into_iter())
+        Choice::Tape(Vec::from(bytes).into_iter())
     }
 
     /// Whether the run has another step.
