@@ -32,6 +32,7 @@ static void test_structs(void)
     isis_site_options_init(&options);
     CHECK(options.struct_size == sizeof options);
     CHECK(options.id == 0 && options.listen == NULL && options.peer_count == 0);
+    CHECK(options.record == NULL);
     memset(&callbacks, 0xff, sizeof callbacks);
     isis_callbacks_init(&callbacks);
     CHECK(callbacks.struct_size == sizeof callbacks);

@@ -447,6 +447,12 @@ typedef struct isis_site_options {
      * The same in bytes. Default 128 MiB.
      */
     uint64_t window_bytes;
+    /**
+     * The folder in which a history of the site is recorded, for `isis audit`. Default: the one that
+     * the environment variable ISIS_RECORD names, or none. An error of the disk ends the recording,
+     * never the site; the log says so.
+     */
+    const char *record;
 } isis_site_options;
 
 /**
@@ -863,7 +869,8 @@ int isis_site_open(const struct isis_site_options *options, isis_site *out);
  * to fill. Words in any order, separated by blanks: id (required), cluster, listen, advertise, peer
  * (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
  * majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
- * window_messages, window_bytes. NULL takes the text from the environment variable ISIS_CONFIG.
+ * window_messages, window_bytes, record. NULL takes the text from the environment variable
+ * ISIS_CONFIG.
  *
  * Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
  * Ownership: `*out` is the caller's, to be given to isis_site_close().

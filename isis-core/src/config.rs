@@ -22,7 +22,7 @@ const MAX_MESSAGE: usize = 1 << 30;
 
 /// All words of the configuration text.
 const WORDS: &str = "id, cluster, listen, advertise, peer, quorum, first_view, insecure, \
-    hello_interval_ms, suspect_after_ms, max_message, window_messages, window_bytes";
+    hello_interval_ms, suspect_after_ms, max_message, window_messages, window_bytes, record";
 
 /// What a new view needs (§4.2, R5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +77,9 @@ pub struct Config {
     pub window_messages: usize,
     /// The same in bytes.
     pub window_bytes: usize,
+    /// The folder in which a history of the site is recorded, for `isis audit`; empty for none, unless
+    /// the environment variable ISIS_RECORD names one.
+    pub record: String,
 }
 
 impl Config {
@@ -96,6 +99,7 @@ impl Config {
             max_message: 64 << 20,
             window_messages: 4096,
             window_bytes: 128 << 20,
+            record: String::new(),
         }
     }
 
@@ -148,6 +152,7 @@ impl Config {
             "max_message" => self.max_message = word.number()?,
             "window_messages" => self.window_messages = word.number()?,
             "window_bytes" => self.window_bytes = word.number()?,
+            "record" => self.record = String::from(word.value),
             unknown => {
                 return Err(invalid(format!(
                     "unknown word {unknown:?}; known are {WORDS}"
@@ -303,7 +308,7 @@ mod tests {
         let config = Config::from_text(
             "id=1 cluster=x listen=[::1]:0 advertise=host-1.example:7001 peer=2@127.0.0.1:7002
              peer=3@[::1]:7003 quorum=none first_view=majority insecure=yes hello_interval_ms=10
-             suspect_after_ms=100 max_message=5 window_messages=6 window_bytes=7",
+             suspect_after_ms=100 max_message=5 window_messages=6 window_bytes=7 record=a/b",
         )
         .unwrap();
         let expected = Config {
@@ -324,6 +329,7 @@ mod tests {
             max_message: 5,
             window_messages: 6,
             window_bytes: 7,
+            record: "a/b".into(),
         };
         assert_eq!(config, expected);
     }

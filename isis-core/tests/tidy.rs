@@ -42,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "audit",
             "broadcast",
             "config",
             "delivery",

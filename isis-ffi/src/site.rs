@@ -123,6 +123,10 @@ pub struct isis_site_options {
     pub window_messages: u64,
     /// The same in bytes. Default 128 MiB.
     pub window_bytes: u64,
+    /// The folder in which a history of the site is recorded, for `isis audit`. Default: the one that
+    /// the environment variable ISIS_RECORD names, or none. An error of the disk ends the recording,
+    /// never the site; the log says so.
+    pub record: *const c_char,
 }
 
 const DEFAULTS: isis_site_options = isis_site_options {
@@ -141,6 +145,7 @@ const DEFAULTS: isis_site_options = isis_site_options {
     max_message: 0,
     window_messages: 0,
     window_bytes: 0,
+    record: null(),
 };
 
 /// Sets `struct_size` and the defaults. NULL is allowed and does nothing.
@@ -191,7 +196,8 @@ pub unsafe extern "C" fn isis_site_open(
 /// to fill. Words in any order, separated by blanks: id (required), cluster, listen, advertise, peer
 /// (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
 /// majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
-/// window_messages, window_bytes. NULL takes the text from the environment variable ISIS_CONFIG.
+/// window_messages, window_bytes, record. NULL takes the text from the environment variable
+/// ISIS_CONFIG.
 ///
 /// Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
 /// Ownership: `*out` is the caller's, to be given to isis_site_close().
@@ -253,6 +259,7 @@ unsafe fn config_of(options: &isis_site_options) -> Result<Config, Failure> {
             options.advertise,
             "options.advertise",
         )?;
+        set_text(&mut config.record, options.record, "options.record")?;
         for peer in list(options.peers, options.peer_count, "options.peers")? {
             let address = text(peer.address, "a peer's address")?;
             if config

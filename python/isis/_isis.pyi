@@ -1,3 +1,4 @@
+from os import PathLike
 from typing import (
     Callable,
     ClassVar,
@@ -226,6 +227,7 @@ class Site:
         max_message: Optional[int] = None,
         window_messages: Optional[int] = None,
         window_bytes: Optional[int] = None,
+        record: Union[str, PathLike[str], None] = None,
     ) -> Self: ...
     @staticmethod
     def from_config(text: Optional[str] = None) -> Site: ...

@@ -1,6 +1,7 @@
 //! Sites.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -53,6 +54,8 @@ struct Handle {
 /// (the last two at your risk: a cut can found two systems). Listening outside loopback takes
 /// ``insecure=True``. ``hello_interval`` and ``suspect_after`` are in seconds, ``max_message`` and
 /// ``window_bytes`` in bytes, ``window_messages`` counts broadcasts; ``None`` is the default.
+/// ``record`` is a folder in which a history of the site is recorded, for ``isis audit``; so is the
+/// environment variable ``ISIS_RECORD``. An error of the disk ends the recording, never the site.
 ///
 /// Opening binds the port and returns; the first view comes later (:meth:`wait_view`). Raises
 /// :class:`ArgumentError`, :class:`NetworkError`, :class:`UnsupportedError`. Every method may be
@@ -127,7 +130,7 @@ impl Site {
     #[pyo3(signature = (
         id, *, listen="127.0.0.1:0", peers=None, advertise="", cluster="isis", quorum="majority",
         first_view="all", insecure=false, hello_interval=None, suspect_after=None,
-        max_message=None, window_messages=None, window_bytes=None
+        max_message=None, window_messages=None, window_bytes=None, record=None
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
@@ -145,6 +148,7 @@ impl Site {
         max_message: Option<usize>,
         window_messages: Option<usize>,
         window_bytes: Option<usize>,
+        record: Option<PathBuf>,
     ) -> PyResult<Site> {
         entry(|| {
             let mut config = Config::new(ids::SiteId(id));
@@ -166,6 +170,11 @@ impl Site {
             config.max_message = max_message.unwrap_or(config.max_message);
             config.window_messages = window_messages.unwrap_or(config.window_messages);
             config.window_bytes = window_bytes.unwrap_or(config.window_bytes);
+            if let Some(folder) = record {
+                config.record = folder.into_os_string().into_string().map_err(|folder| {
+                    ArgumentError::new_err(format!("record is not UTF-8: {folder:?}"))
+                })?;
+            }
             open(py, config)
         })
     }

@@ -36,6 +36,8 @@ pub struct Life<'a> {
     pub end: Option<At>,
     /// Where its application closed it, if it did; from there on it need not take anything.
     pub closed: Option<At>,
+    /// Its site crashed or was excluded.
+    pub crashed: bool,
     /// Up to here what it did and took counts: all for survivors, for others as far as a survivor
     /// saw a consequence (promise 2).
     pub counted: At,
@@ -55,6 +57,13 @@ impl<'a> Life<'a> {
         self.deliveries().filter(|(at, _)| *at <= self.counted)
     }
 
+    fn survived(&self, merged: bool) -> bool {
+        match merged {
+            true => self.closed.is_some() && !self.crashed,
+            false => self.end.is_none() && self.closed.is_none(),
+        }
+    }
+
     /// The group views that it took.
     pub fn views(&self) -> impl Iterator<Item = (At, &'a Arc<GroupView>)> + '_ {
         self.steps.iter().filter_map(|(at, step)| match step {
@@ -71,6 +80,9 @@ pub struct History<'a> {
     pub records: &'a [Record],
     /// Of the trace: the promises for survivors count.
     pub live: bool,
+    /// Of the trace: merged from recorded histories.
+    pub merged: bool,
+    files: &'a [String],
     /// Every process that the trace names as doing something.
     pub lives: BTreeMap<ProcessId, Life<'a>>,
     /// Every broadcast, and where it was sent.
@@ -91,6 +103,8 @@ impl<'a> History<'a> {
         let mut history = History {
             records: &trace.records,
             live: trace.live,
+            merged: trace.merged,
+            files: &trace.files,
             lives: BTreeMap::new(),
             sends: BTreeMap::new(),
             views: BTreeMap::new(),
@@ -119,7 +133,8 @@ impl<'a> History<'a> {
             What::Ended(p) => {
                 self.life(*p).end.get_or_insert(at);
             }
-            What::Crash(site) | What::Out { site, .. } => self.end_site(at, *site),
+            What::Crash(site) => self.end_site(at, *site, true),
+            What::Out { site, asked } => self.end_site(at, *site, !asked),
             What::Send(m) => {
                 self.step(m.id.sender, at, Step::Send(m));
                 self.sends.entry(m.id).or_insert((at, m));
@@ -149,10 +164,11 @@ impl<'a> History<'a> {
         self.life(p).steps.push((at, step));
     }
 
-    fn end_site(&mut self, at: At, site: Site) {
+    fn end_site(&mut self, at: At, site: Site, crashed: bool) {
         for (p, life) in &mut self.lives {
             if p.site == site {
                 life.end.get_or_insert(at);
+                life.crashed |= crashed;
             }
         }
     }
@@ -162,8 +178,7 @@ impl<'a> History<'a> {
     fn count(&mut self) {
         let all = self.records.len();
         for life in self.lives.values_mut() {
-            let survived = life.end.is_none() && life.closed.is_none();
-            life.counted = if survived { all } else { 0 };
+            life.counted = if life.survived(self.merged) { all } else { 0 };
         }
         loop {
             let mut later: BTreeMap<ProcessId, At> = BTreeMap::new();
@@ -187,10 +202,10 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Alive at the end, never closed, and in a run that must come to rest.
+    /// Alive at the end and never closed; of recorded histories, which all end: closed, at a site that
+    /// did not fail.
     pub fn survived(&self, p: ProcessId) -> bool {
-        let alive = |l: &Life<'_>| l.end.is_none() && l.closed.is_none();
-        self.lives.get(&p).is_some_and(alive)
+        self.lives.get(&p).is_some_and(|l| l.survived(self.merged))
     }
 
     /// Those who survived, see [`Self::survived`].
@@ -268,9 +283,16 @@ impl<'a> History<'a> {
             .map(|(_, v)| v)
     }
 
-    /// The text of a record, for messages.
+    /// The text of a record, for messages, with its place in the recorded history.
     pub fn text(&self, at: At) -> String {
-        self.records[at].to_string()
+        let record = &self.records[at];
+        match record.origin {
+            Some(origin) => {
+                let (file, line) = (&self.files[origin.file as usize], origin.line);
+                format!("{file}:{line}: {}", record.to_string().trim_start())
+            }
+            None => record.to_string(),
+        }
     }
 }
 

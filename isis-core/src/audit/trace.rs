@@ -20,6 +20,8 @@ pub struct Sent {
     pub label: Label,
     /// The frontier that the endpoint says it comes after (white box).
     pub after: Vec<MessageId>,
+    /// Of the payload, in bytes.
+    pub length: usize,
     /// Of the payload.
     pub digest: u64,
 }
@@ -33,6 +35,8 @@ pub struct Delivered {
     pub group: Option<(GroupId, u64)>,
     /// The primitive with its label or olabel.
     pub label: Label,
+    /// Of the payload, in bytes.
+    pub length: usize,
     /// Of the payload.
     pub digest: u64,
 }
@@ -93,13 +97,54 @@ pub enum What {
     Note(Site, String),
 }
 
+impl What {
+    /// The process whose life it belongs to; none for what a site does.
+    pub fn process(&self) -> Option<ProcessId> {
+        match self {
+            What::Send(m) => Some(m.id.sender),
+            What::Open(p)
+            | What::Close(p)
+            | What::Ended(p)
+            | What::SiteView(p, _)
+            | What::View(p, _)
+            | What::AskJoin(p, _)
+            | What::AskLeave(p, _)
+            | What::Deliver(p, _)
+            | What::FlushBegin(p, _)
+            | What::FlushEnd(p, _)
+            | What::Blocked(p)
+            | What::Unblocked(p)
+            | What::Placed(p, _, _) => Some(*p),
+            What::Start(_)
+            | What::Crash(_)
+            | What::Install(_, _)
+            | What::Out { .. }
+            | What::Leaving(_)
+            | What::Disturbance(_)
+            | What::Quiet
+            | What::Note(_, _) => None,
+        }
+    }
+}
+
+/// Where in a recorded history something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which of the trace's files.
+    pub file: u32,
+    /// Which line, from 1.
+    pub line: u32,
+}
+
 /// One thing that happened, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Microseconds of simulated time.
+    /// Microseconds of simulated time; of a merged trace, by the wall clock of its site.
     pub at: u64,
     /// Which thing.
     pub what: What,
+    /// In a merged trace: who says so.
+    pub origin: Option<Origin>,
 }
 
 /// The record of a run.
@@ -111,16 +156,32 @@ pub struct Trace {
     pub verbose: bool,
     /// The run ended with a quorum up and everything healed: the promises for survivors count.
     pub live: bool,
+    /// Merged from recorded histories: nobody knows the order of what different sites did but where it
+    /// follows from broadcasts, a survivor is who was closed in good order, and nobody can tell a site
+    /// that was suspected from one that had failed.
+    pub merged: bool,
+    /// The recorded histories.
+    pub files: Vec<String>,
 }
 
 impl Trace {
     /// Something happens at this time.
     pub fn add(&mut self, at: u64, what: What) {
-        let record = Record { at, what };
+        let record = Record {
+            at,
+            what,
+            origin: None,
+        };
         if self.verbose {
             println!("{record}");
         }
         self.records.push(record);
+    }
+
+    /// A recorded history tells that something happened.
+    pub fn add_from(&mut self, at: u64, what: What, origin: Origin) {
+        let origin = Some(origin);
+        self.records.push(Record { at, what, origin });
     }
 
     /// A number that two runs of one seed must share (X1).

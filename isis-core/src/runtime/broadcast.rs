@@ -125,6 +125,7 @@ impl Hosted {
             endpoint.end(ending);
             shared.process_ended();
         }
+        shared.record_end(ending);
     }
 }
 
@@ -213,6 +214,9 @@ impl<M: BroadcastMachine> Thread<'_, M> {
                 }
             }
             Inbox::Install(view) => {
+                if let Some(recorder) = &self.shared.recorder {
+                    recorder.installed(&view);
+                }
                 self.installed.push_back(Arc::new(view.clone()));
                 self.step(now, Input::Install(view));
             }
@@ -237,6 +241,9 @@ impl<M: BroadcastMachine> Thread<'_, M> {
     /// To the transport first: what others must know before they hear of a delivery (R15) leaves
     /// before the application can tell them of it by other means.
     fn hand_over(&mut self) {
+        if let Some(recorder) = &self.shared.recorder {
+            recorder.flush();
+        }
         if !self.sends.is_empty() {
             let batch = std::mem::take(&mut self.sends);
             let inbox = &self.shared.inboxes.transport;

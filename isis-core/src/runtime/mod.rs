@@ -54,6 +54,7 @@ mod group;
 mod handover;
 mod opening;
 mod process;
+mod recorder;
 #[cfg(all(test, isis_shuttle))]
 mod schedules;
 mod shared;

@@ -4,6 +4,7 @@ use super::carrier::{Bell, Carrier};
 use super::channel::{Receiver, channel};
 use super::clock::{Clock, incarnation};
 use super::driver::{BroadcastMachine, Machines, TransportMachine, ViewMachine};
+use super::recorder::Recorder;
 use super::shared::{Inboxes, Shared};
 use super::sync::{JoinHandle, Mutex};
 use super::{broadcast, threads, transport, view};
@@ -36,10 +37,12 @@ impl Opening {
             view: to_view,
             broadcast: to_broadcast,
         };
+        let clock = Clock::start();
+        let recorder = Recorder::open(&config, me, clock);
         Ok(Opening {
-            shared: Arc::new(Shared::new(me, &config, inboxes)),
+            shared: Arc::new(Shared::new(me, &config, inboxes, recorder)),
             config,
-            clock: Clock::start(),
+            clock,
             transport,
             view,
             broadcast,

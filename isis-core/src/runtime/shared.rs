@@ -9,6 +9,7 @@ use log::{info, warn};
 use super::ending::Ending;
 use super::endpoint::SharedEndpoint;
 use super::handover::{Mailbox, Waiters};
+use super::recorder::Recorder;
 use super::stats::{Counters, Stats, count};
 use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use super::{broadcast, channel, transport, view};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) me: Site,
     pub(crate) counters: Counters,
     pub(crate) inboxes: Inboxes,
+    /// If a history is wanted.
+    pub(crate) recorder: Option<Arc<Recorder>>,
     limits: Limits,
     /// Site views applied and not yet seen by a caller: the latest.
     applied: Mailbox<Option<Arc<SiteView>>>,
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     blocked: AtomicBool,
     /// A committed view excludes this site at its own wish.
     left: AtomicBool,
+    /// Nobody needs to find out by himself that the site is closed.
+    told: AtomicBool,
     ending: OnceLock<Ending>,
     /// Processes whose last event has not been handed over.
     processes: AtomicUsize,
@@ -69,17 +74,24 @@ impl Opened {
 }
 
 impl Shared {
-    pub(crate) fn new(me: Site, config: &Config, inboxes: Inboxes) -> Shared {
+    pub(crate) fn new(
+        me: Site,
+        config: &Config,
+        inboxes: Inboxes,
+        recorder: Option<Recorder>,
+    ) -> Shared {
         Shared {
             me,
             counters: Counters::default(),
             inboxes,
+            recorder: recorder.map(Arc::new),
             limits: Limits::from(config),
             applied: Mailbox::new(),
             view: Mutex::new(None),
             sites: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             ending: OnceLock::new(),
             processes: AtomicUsize::new(0),
             opened: Mutex::new(Opened::default()),
@@ -135,7 +147,14 @@ impl Shared {
             index,
         };
         let calls = self.inboxes.broadcast.clone();
-        let endpoint = Arc::new(SharedEndpoint::new(Endpoint::new(id, self.limits), calls));
+        if let Some(recorder) = &self.recorder {
+            recorder.opened(id, name);
+        }
+        let endpoint = Arc::new(SharedEndpoint::new(
+            Endpoint::new(id, self.limits),
+            calls,
+            self.recorder.clone(),
+        ));
         opened.endpoints.push(Arc::downgrade(&endpoint));
         self.processes.fetch_add(1, Ordering::Relaxed);
         self.inboxes.broadcast.send(broadcast::Inbox::Open {
@@ -175,9 +194,13 @@ impl Shared {
         if ended.is_none() {
             return false;
         }
+        if let Some(recorder) = &self.recorder {
+            recorder.leaving();
+        }
         self.inboxes.view.send(view::Inbox::Leave);
         let left = || self.left.load(Ordering::Relaxed);
         let left = self.wait(deadline, || (sites() < 2 || left() || over()).then_some(()));
+        self.told.store(left.is_some(), Ordering::Relaxed);
         left.is_some()
     }
 
@@ -218,6 +241,14 @@ impl Shared {
         self.waiters.wake();
     }
 
+    /// Writes the end of the site to its history. Its processes have ended.
+    pub(crate) fn record_end(&self, ending: &Ending) {
+        if let Some(recorder) = &self.recorder {
+            let told = self.left.load(Ordering::Relaxed) || self.told.load(Ordering::Relaxed);
+            recorder.ended(ending, told);
+        }
+    }
+
     /// From here on nothing new begins. The first reason stays.
     pub(crate) fn announce(&self, ending: Ending) {
         // Fails only if there is one already.
@@ -243,6 +274,10 @@ impl Shared {
             stats.in_flight_messages += in_flight.0;
             stats.in_flight_bytes += in_flight.1;
             stats.past_ids += past;
+        }
+        if let Some(recorder) = &self.recorder {
+            stats.history_records = recorder.records();
+            stats.history_failed = u64::from(recorder.failed());
         }
         stats.inbox_items =
             self.inboxes.broadcast.len() + self.inboxes.view.len() + self.inboxes.transport.len();

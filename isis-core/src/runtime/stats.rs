@@ -86,6 +86,10 @@ statistics! {
         obcasts_delivered,
         /// Application GBCASTs put on queues of local processes.
         gbcasts_delivered,
+        /// Lines recorded for `isis audit`.
+        history_records,
+        /// 1 if an error of the disk has ended the recording.
+        history_failed,
     }
     gauges {
         /// Threads that run.

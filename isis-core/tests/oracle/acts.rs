@@ -132,6 +132,7 @@ impl Run {
             to,
             label,
             after,
+            length: payload.len(),
             digest: digest(payload),
         }));
         self.call(p, call);
@@ -171,6 +172,7 @@ impl Run {
                     id: m.id,
                     group: m.group,
                     label: m.label,
+                    length: m.payload.len(),
                     digest: digest(&m.payload),
                 };
                 self.add(What::Deliver(p, m));

@@ -7,5 +7,6 @@ mod events;
 mod faults;
 mod groups;
 mod pressure;
+mod recorder;
 mod support;
 mod views;

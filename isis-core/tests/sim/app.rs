@@ -119,13 +119,14 @@ impl App {
         match event {
             Event::Message(m) => {
                 let (id, group, label) = (m.id, m.group, m.label);
-                let digest = digest(&m.payload);
+                let (length, digest) = (m.payload.len(), digest(&m.payload));
                 env.record(What::Deliver(
                     me,
                     Delivered {
                         id,
                         group,
                         label,
+                        length,
                         digest,
                     },
                 ));
@@ -286,7 +287,7 @@ impl App {
             }
         };
         let payload = draw_payload(env);
-        let digest = digest(&payload);
+        let (length, digest) = (payload.len(), digest(&payload));
         let (label, sent) = match kind {
             Operation::Bcast | Operation::BcastTo => {
                 let label = format!("label{}", env.rng.below(env.options.labels as u64));
@@ -316,6 +317,7 @@ impl App {
                     to,
                     label,
                     after,
+                    length,
                     digest,
                 }));
                 calls.push(call);

@@ -12,7 +12,11 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
             let Some((sent_at, sent)) = history.sends.get(&m.id) else {
                 return Err(format!("I1: never sent: {}", text()));
             };
-            if *sent_at > at || sent.digest != m.digest || sent.label != m.label {
+            if *sent_at > at
+                || sent.digest != m.digest
+                || sent.length != m.length
+                || sent.label != m.label
+            {
                 return Err(format!("I1: not as it was sent: {}", text()));
             }
             if !seen.insert(m.id) {

@@ -150,6 +150,7 @@ impl Sketch {
             to,
             label,
             after: Vec::new(),
+            length: 0,
             digest: seq,
         }));
         id
@@ -167,6 +168,7 @@ impl Sketch {
                 id,
                 group,
                 label: sent.label.clone(),
+                length: sent.length,
                 digest: sent.digest,
             };
             self.add(What::Deliver(p(*i), m));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::take;
+use std::sync::Arc;
 
 use super::KnownGroup;
 use super::mail::Mail;
@@ -12,10 +13,12 @@ use crate::machine::broadcast::{Call, ToEndpoint};
 use crate::runtime::broadcast::Inbox;
 use crate::runtime::channel::Sender;
 use crate::runtime::ending::Ending;
+use crate::runtime::recorder::Recorder;
 
 pub(super) struct Inner {
     pub(super) endpoint: Endpoint,
     calls: Sender<Inbox>,
+    pub(super) recorder: Option<Arc<Recorder>>,
     ending: Option<Ending>,
     /// `Event::Closed` is in the queue, or taken.
     pub(super) closed: Closed,
@@ -42,10 +45,15 @@ fn event(event: Event) -> ToEndpoint {
 }
 
 impl Inner {
-    pub(super) fn new(endpoint: Endpoint, calls: Sender<Inbox>) -> Inner {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        calls: Sender<Inbox>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Inner {
         Inner {
             endpoint,
             calls,
+            recorder,
             ending: None,
             closed: Closed::No,
             interrupted: false,
@@ -82,6 +90,10 @@ impl Inner {
     }
 
     fn pass(&self, call: Call) {
+        if let Some(recorder) = &self.recorder {
+            let (in_flight, _) = self.endpoint.in_flight();
+            recorder.called(self.endpoint.id(), in_flight, &call);
+        }
         // If the broadcast thread has just ended, `end` follows and tells everybody.
         self.calls.send(Inbox::Call {
             process: self.endpoint.id().index,
@@ -145,6 +157,9 @@ impl Inner {
 
     pub(super) fn take(&mut self) -> Option<Event> {
         let event = self.endpoint.next()?;
+        if let Some(recorder) = &self.recorder {
+            recorder.took(self.endpoint.id(), &event);
+        }
         match &event {
             Event::View(view) if view.members.contains(&self.endpoint.id()) => {
                 let known = self.groups.entry(view.group).or_default();

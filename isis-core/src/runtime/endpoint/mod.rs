@@ -21,6 +21,7 @@ use super::channel::Sender;
 use super::ending::Ending;
 use super::handover::{Flag, Mailbox, Room, Waiters};
 use super::process::Wait;
+use super::recorder::Recorder;
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::delivery::{Endpoint, Event, GroupView, Outcome};
 use crate::error::Error;
@@ -68,9 +69,13 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
 }
 
 impl SharedEndpoint {
-    pub(crate) fn new(endpoint: Endpoint, calls: Sender<Inbox>) -> SharedEndpoint {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        calls: Sender<Inbox>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> SharedEndpoint {
         SharedEndpoint {
-            inner: Mutex::new(Inner::new(endpoint, calls)),
+            inner: Mutex::new(Inner::new(endpoint, calls, recorder)),
             mailbox: Mailbox::new(),
             ending: OnceLock::new(),
             ended: AtomicBool::new(false),
@@ -202,6 +207,9 @@ impl SharedEndpoint {
 
     fn outcome(&self, inner: &mut Inner, token: u64) -> Option<Result<Outcome, Error>> {
         if let Some(result) = inner.endpoint.outcome(token) {
+            if let Some(recorder) = &inner.recorder {
+                recorder.completed(inner.endpoint.id(), token, &result);
+            }
             inner.report_taken();
             self.show(inner);
             return Some(result);

@@ -18,7 +18,7 @@ use crate::machine::broadcast::{Address, Call, Send, ToEndpoint};
 fn open(window: usize) -> (Arc<SharedEndpoint>, Receiver<Inbox>) {
     let (calls, inbox) = channel();
     let endpoint = Endpoint::new(process(1), Limits::from(&config(window)));
-    (Arc::new(SharedEndpoint::new(endpoint, calls)), inbox)
+    (Arc::new(SharedEndpoint::new(endpoint, calls, None)), inbox)
 }
 
 fn shown(endpoint: &SharedEndpoint) -> Arc<Descriptor> {

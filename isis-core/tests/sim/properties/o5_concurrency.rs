@@ -45,6 +45,7 @@ fn rejects_waiting_for_another_stream() {
             to: Address::List(vec![sender]),
             label: Label::Obcast(Olabel::Stream(stream.into())),
             after,
+            length: 0,
             digest: 0,
         };
         trace.add(seq, What::Send(sent));
