@@ -21,16 +21,19 @@ FILE ?= demo/text.txt
 # How many orders of steps each test of `make schedules` tries.
 SCHEDULES ?= 1000
 SOAK_MINUTES ?= 3
+# The folder for histories of the demonstration or the soak, which are audited then; none by default.
+RECORD ?=
 BENCH_RUNS ?= 3
 
 .PHONY: help demo test schedules mutants soak bench clean tools
 
 help: ## show the targets
 	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
+	@echo '          [RECORD=dir]                    records their histories and audits them'
 	@echo 'make test                                 every check; ends with "N passed, N failed"'
 	@echo 'make schedules [SCHEDULES=1000]           threads, under one order of steps after the other'
 	@echo 'make mutants                              each seeded fault must be found'
-	@echo 'make soak [SOAK_MINUTES=3]                load, and a kill every 20 s'
+	@echo 'make soak [SOAK_MINUTES=3] [RECORD=dir]   load, and a kill every 20 s'
 	@echo 'make bench [BENCH_RUNS=3]                 throughput, latency, kill to view, through the C API'
 	@echo 'make install [DESTDIR= PREFIX= LIBDIR=]   library, header and isis.pc'
 	@echo 'make clean                                remove everything built'
@@ -51,7 +54,8 @@ $(BENCH_MEMBER): bench/member.c include/isis.h target/release/libisis.so
 demo: tools ffi wheel-installed ## three processes, one is killed, all agree
 	@$(MAKE) --no-print-directory $(DEMO_MEMBER)
 	@$(ISIS) demo --victim $(VICTIM) --file '$(FILE)' --c-member $(DEMO_MEMBER) \
-	  --python .venv/bin/python --python-member demo/member.py
+	  --python .venv/bin/python --python-member demo/member.py $(if $(RECORD),--record '$(RECORD)')
+	@$(if $(RECORD),$(ISIS) audit --at-rest '$(RECORD)')
 
 test: ## every check
 	@mk/check.sh
@@ -65,7 +69,8 @@ mutants: ## each seeded fault must be found
 	@mk/mutants.sh
 
 soak: tools ## load, and a kill every 20 s
-	@$(ISIS) soak --minutes $(SOAK_MINUTES)
+	@$(ISIS) soak --minutes $(SOAK_MINUTES) $(if $(RECORD),--record '$(RECORD)')
+	@$(if $(RECORD),$(ISIS) audit --at-rest '$(RECORD)')
 
 bench: tools ffi ## throughput, latency, kill to view, through the C API
 	@$(MAKE) --no-print-directory $(BENCH_MEMBER)

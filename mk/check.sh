@@ -69,7 +69,8 @@ target install-check
 target venv
 target pytest
 target wheel-check
-check "demo, C dies"      make --no-print-directory demo VICTIM=c
+rm -rf target/histories
+check "demo, C dies, audited" make --no-print-directory demo VICTIM=c RECORD=target/histories
 check "demo, Python dies" make --no-print-directory demo VICTIM=python
 
 echo

@@ -1,6 +1,6 @@
 //! The programs of a run, and what they say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -8,6 +8,13 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::child::Program;
 pub use crate::child::Said;
+
+/// Has a program record the histories of its sites in this folder.
+pub fn record_to(command: &mut Command, folder: Option<&Path>) {
+    if let Some(folder) = folder {
+        command.env("ISIS_RECORD", folder);
+    }
+}
 
 /// Programs by place, in the order of their starts. They end with it.
 pub struct Crew {

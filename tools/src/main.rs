@@ -1,5 +1,6 @@
-//! The `isis` command: the demonstration, the measurement and the soak.
+//! The `isis` command: the demonstration, the measurement, the soak, and the audit of what was recorded.
 
+mod audit;
 mod bench;
 mod child;
 mod clock;
@@ -8,6 +9,7 @@ mod demo;
 mod fields;
 mod ports;
 mod soak;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -15,6 +17,10 @@ use clap::{Parser, Subcommand};
 
 /// What every run of the command ends with: nothing, or what went wrong.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The exit status of a run that went wrong before it could say whether all is as promised. The one of
+/// a wrong command line, too.
+const COULD_NOT_TELL: u8 = 2;
 
 #[derive(Parser)]
 #[command(
@@ -34,6 +40,10 @@ enum Command {
     Bench(bench::Options),
     /// Load on four sites, of which one after the other is killed and comes back
     Soak(soak::Options),
+    /// Recorded histories: do they keep what is promised? Exit status 0: yes, 1: no, 2: cannot be told
+    Audit(audit::Options),
+    /// Recorded histories as a space-time diagram
+    Trace(trace::Options),
     /// One of the sites of `isis soak`
     #[command(hide = true)]
     SoakMember(soak::MemberOptions),
@@ -44,6 +54,8 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Audit(options) => audit::run(&options),
+        Command::Trace(options) => trace::run(&options),
         Command::SoakMember(options) => soak::member(&options),
     };
     match outcome {
@@ -51,7 +63,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("isis: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(COULD_NOT_TELL)
         }
     }
 }

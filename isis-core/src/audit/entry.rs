@@ -193,7 +193,7 @@ pub enum Entry {
         process: Text<ProcessId>,
         token: u64,
     },
-    /// The application learns how an operation ended: `joined`, `left`, `flushed`, `closed`, or the
+    /// The application learns how an operation ended: `joined`, `left`, `flushed`, `closed`, `status`, or the
     /// error.
     Completed {
         at: u64,

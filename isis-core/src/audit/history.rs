@@ -1,26 +1,37 @@
-//! A trace, indexed for the properties: who sent and took what in which order, who survived, whose
-//! deliveries count, and what *precedes* what (§3.2), all computed here from the trace alone.
+//! A trace, indexed for the properties: who sent and took what in which order, who survived and whose
+//! deliveries count, all found out here from the trace alone. What *precedes* what is in [`precedes`].
+//!
+//! Broadcasts have numbers here, from 0 in the order of the trace, so that a property can keep what it
+//! knows of each in a vector.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod precedes;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::delivery::{GroupView, Label, Olabel};
-use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
+use crate::delivery::{GroupView, Label};
+use crate::ids::{GroupId, MessageId, ProcessId, Site};
 use crate::machine::broadcast::Address;
 use crate::view::SiteView;
 
 use super::trace::{Delivered, Record, Sent, Trace, What};
 
+pub use precedes::Precedes;
+
 /// Place in the trace.
 pub type At = usize;
+
+/// Number of a broadcast.
+pub type Number = usize;
 
 /// One thing that a process did or saw, in its own order.
 #[derive(Clone, Debug)]
 pub enum Step<'a> {
     /// Its application sent a broadcast.
-    Send(&'a Sent),
+    Send(Number, &'a Sent),
     /// Its application took a broadcast.
-    Deliver(&'a Delivered),
+    Deliver(Number, &'a Delivered),
     /// It took a view of a group.
     View(&'a Arc<GroupView>),
     /// It took a site view.
@@ -32,6 +43,8 @@ pub enum Step<'a> {
 pub struct Life<'a> {
     /// What it did and saw, in order.
     pub steps: Vec<(At, Step<'a>)>,
+    /// The group views that it took.
+    pub views: Vec<(At, &'a Arc<GroupView>)>,
     /// Where it, or its site, ended.
     pub end: Option<At>,
     /// Where its application closed it, if it did; from there on it need not take anything.
@@ -45,16 +58,16 @@ pub struct Life<'a> {
 
 impl<'a> Life<'a> {
     /// What it took.
-    pub fn deliveries(&self) -> impl Iterator<Item = (At, &'a Delivered)> + '_ {
+    pub fn deliveries(&self) -> impl Iterator<Item = (At, Number, &'a Delivered)> + '_ {
         self.steps.iter().filter_map(|(at, step)| match step {
-            Step::Deliver(m) => Some((*at, *m)),
+            Step::Deliver(n, m) => Some((*at, *n, *m)),
             _ => None,
         })
     }
 
     /// Deliveries that count.
-    pub fn counted(&self) -> impl Iterator<Item = (At, &'a Delivered)> + '_ {
-        self.deliveries().filter(|(at, _)| *at <= self.counted)
+    pub fn counted(&self) -> impl Iterator<Item = (At, Number, &'a Delivered)> + '_ {
+        self.deliveries().filter(|(at, _, _)| *at <= self.counted)
     }
 
     fn survived(&self, merged: bool) -> bool {
@@ -63,14 +76,37 @@ impl<'a> Life<'a> {
             false => self.end.is_none() && self.closed.is_none(),
         }
     }
+}
 
-    /// The group views that it took.
-    pub fn views(&self) -> impl Iterator<Item = (At, &'a Arc<GroupView>)> + '_ {
-        self.steps.iter().filter_map(|(at, step)| match step {
-            Step::View(v) => Some((*at, *v)),
-            _ => None,
-        })
+/// A broadcast.
+#[derive(Debug)]
+pub struct Broadcast<'a> {
+    /// ID(B).
+    pub id: MessageId,
+    /// Where it was sent.
+    pub sent: Option<(At, &'a Sent)>,
+    /// Who took it, and where first, in the order of the trace.
+    pub taken: Vec<(ProcessId, At, &'a Delivered)>,
+}
+
+impl Broadcast<'_> {
+    /// Where a process took it.
+    pub fn taken_by(&self, p: ProcessId) -> Option<At> {
+        let found = self.taken.iter().find(|(q, _, _)| *q == p);
+        found.map(|(_, at, _)| *at)
     }
+}
+
+/// Where a process takes a broadcast, compared with other broadcasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// It is no destination.
+    #[default]
+    Nowhere,
+    /// Here.
+    At(At),
+    /// It is a destination and never takes it: later than anything.
+    Missing,
 }
 
 /// See the module's head.
@@ -85,16 +121,15 @@ pub struct History<'a> {
     files: &'a [String],
     /// Every process that the trace names as doing something.
     pub lives: BTreeMap<ProcessId, Life<'a>>,
-    /// Every broadcast, and where it was sent.
-    pub sends: BTreeMap<MessageId, (At, &'a Sent)>,
+    /// Every broadcast, by its number.
+    pub broadcasts: Vec<Broadcast<'a>>,
+    numbers: BTreeMap<MessageId, Number>,
     /// Every group view that somebody took, by group and number.
     pub views: BTreeMap<(GroupId, u64), &'a Arc<GroupView>>,
-    /// Where each broadcast was taken, per process.
-    pub taken: BTreeMap<MessageId, BTreeMap<ProcessId, (At, &'a Delivered)>>,
     /// Between OBCASTs.
     pub precedes: Precedes,
-    /// Broadcasts that a destination which survived never took, and one such.
-    missed: BTreeMap<MessageId, ProcessId>,
+    /// By number: a destination that survived and never took it.
+    missed: Vec<Option<ProcessId>>,
 }
 
 impl<'a> History<'a> {
@@ -106,18 +141,19 @@ impl<'a> History<'a> {
             merged: trace.merged,
             files: &trace.files,
             lives: BTreeMap::new(),
-            sends: BTreeMap::new(),
+            broadcasts: Vec::new(),
+            numbers: BTreeMap::new(),
             views: BTreeMap::new(),
-            taken: BTreeMap::new(),
             precedes: Precedes::default(),
-            missed: BTreeMap::new(),
+            missed: Vec::new(),
         };
         for (at, record) in trace.records.iter().enumerate() {
             history.index(at, &record.what);
         }
         history.count();
         history.precedes = Precedes::new(&history);
-        history.missed = history.find_missed();
+        let numbers = 0..history.broadcasts.len();
+        history.missed = numbers.map(|n| history.find_missed(n)).collect();
         history
     }
 
@@ -136,19 +172,20 @@ impl<'a> History<'a> {
             What::Crash(site) => self.end_site(at, *site, true),
             What::Out { site, asked } => self.end_site(at, *site, !asked),
             What::Send(m) => {
-                self.step(m.id.sender, at, Step::Send(m));
-                self.sends.entry(m.id).or_insert((at, m));
+                let n = self.enter(m.id);
+                self.step(m.id.sender, at, Step::Send(n, m));
+                self.broadcasts[n].sent.get_or_insert((at, m));
             }
             What::Deliver(p, m) => {
-                self.step(*p, at, Step::Deliver(m));
-                self.taken
-                    .entry(m.id)
-                    .or_default()
-                    .entry(*p)
-                    .or_insert((at, m));
+                let n = self.enter(m.id);
+                self.step(*p, at, Step::Deliver(n, m));
+                if self.broadcasts[n].taken_by(*p).is_none() {
+                    self.broadcasts[n].taken.push((*p, at, m));
+                }
             }
             What::View(p, v) => {
                 self.step(*p, at, Step::View(v));
+                self.life(*p).views.push((at, v));
                 self.views.entry((v.group, v.number)).or_insert(v);
             }
             What::SiteView(p, v) => self.step(*p, at, Step::SiteView(v)),
@@ -162,6 +199,19 @@ impl<'a> History<'a> {
 
     fn step(&mut self, p: ProcessId, at: At, step: Step<'a>) {
         self.life(p).steps.push((at, step));
+    }
+
+    fn enter(&mut self, id: MessageId) -> Number {
+        let next = self.broadcasts.len();
+        let number = *self.numbers.entry(id).or_insert(next);
+        if number == next {
+            self.broadcasts.push(Broadcast {
+                id,
+                sent: None,
+                taken: Vec::new(),
+            });
+        }
+        number
     }
 
     fn end_site(&mut self, at: At, site: Site, crashed: bool) {
@@ -183,10 +233,10 @@ impl<'a> History<'a> {
         loop {
             let mut later: BTreeMap<ProcessId, At> = BTreeMap::new();
             for life in self.lives.values() {
-                for (_, m) in life.counted() {
-                    if let Some((sent, _)) = self.sends.get(&m.id) {
+                for (_, n, m) in life.counted() {
+                    if let Some((sent, _)) = self.broadcasts[n].sent {
                         let at = later.entry(m.id.sender).or_default();
-                        *at = (*at).max(*sent);
+                        *at = (*at).max(sent);
                     }
                 }
             }
@@ -216,71 +266,82 @@ impl<'a> History<'a> {
             .map(|(p, l)| (*p, l))
     }
 
+    /// The number of a broadcast.
+    pub fn number(&self, id: MessageId) -> Option<Number> {
+        self.numbers.get(&id).copied()
+    }
+
     /// The destinations of a broadcast, where the trace tells: of one to a group they are the members
     /// of the view in which somebody took it.
-    pub fn destinations(&self, id: MessageId) -> Option<&[ProcessId]> {
-        if let Some((_, sent)) = self.sends.get(&id)
+    pub fn destinations(&self, n: Number) -> Option<&'a [ProcessId]> {
+        let broadcast = &self.broadcasts[n];
+        if let Some((_, sent)) = broadcast.sent
             && let Address::List(list) = &sent.to
         {
             return Some(list);
         }
-        let (_, (_, m)) = self.taken.get(&id)?.first_key_value()?;
-        let view = self.views.get(&m.group?)?;
-        Some(&view.members)
-    }
-
-    /// A destination that survived and did not take the broadcast.
-    pub fn survivor_without(&self, id: MessageId) -> Option<ProcessId> {
-        self.missed.get(&id).copied()
-    }
-
-    fn find_missed(&self) -> BTreeMap<MessageId, ProcessId> {
-        let missed = |id: &MessageId| {
-            let took = |q: &ProcessId| self.taken.get(id).is_some_and(|t| t.contains_key(q));
-            let certain = self.certain_destinations(*id).into_iter();
-            let q = certain.filter(|q| self.survived(*q)).find(|q| !took(q))?;
-            Some((*id, q))
-        };
-        self.sends.keys().filter_map(missed).collect()
+        let (_, _, m) = broadcast.taken.first()?;
+        Some(&self.views.get(&m.group?)?.members)
     }
 
     /// Processes that certainly are destinations of a broadcast, even if nobody took it: members of
     /// its group in every view from the one in which its sender sent it on.
-    pub fn certain_destinations(&self, id: MessageId) -> BTreeSet<ProcessId> {
-        if let Some(known) = self.destinations(id) {
-            return known.iter().copied().collect();
+    pub fn certain_destinations(&self, n: Number) -> Cow<'a, [ProcessId]> {
+        let none = Cow::Borrowed(&[][..]);
+        if let Some(known) = self.destinations(n) {
+            return Cow::Borrowed(known);
         }
-        let Some((at, sent)) = self.sends.get(&id) else {
-            return BTreeSet::new();
+        let broadcast = &self.broadcasts[n];
+        let Some((at, sent)) = broadcast.sent else {
+            return none;
         };
         let Address::Group(group) = sent.to else {
-            return BTreeSet::new();
+            return none;
         };
         let first = self
-            .view_at(id.sender, group, *at)
+            .view_at(broadcast.id.sender, group, at)
             .map_or(u64::MAX, |v| v.number);
         let mut views = self
             .views
             .range((group, first)..=(group, u64::MAX))
             .map(|(_, v)| v);
-        let mut members: BTreeSet<ProcessId> = match views.next() {
-            Some(view) => view.members.iter().copied().collect(),
-            None => return BTreeSet::new(),
+        let Some(view) = views.next() else {
+            return none;
         };
+        let mut members = view.members.clone();
         for view in views {
             members.retain(|p| view.members.contains(p));
         }
-        members
+        Cow::Owned(members)
     }
 
     /// The view of the group that the process had taken last, at this place of the trace.
     pub fn view_at(&self, p: ProcessId, group: GroupId, at: At) -> Option<&'a Arc<GroupView>> {
-        let views = self.lives.get(&p)?.views();
-        views
-            .take_while(|(a, _)| *a < at)
-            .filter(|(_, v)| v.group == group)
-            .last()
-            .map(|(_, v)| v)
+        let views = &self.lives.get(&p)?.views;
+        let mut before = views.iter().rev().skip_while(|(a, _)| *a >= at);
+        before.find(|(_, v)| v.group == group).map(|(_, v)| *v)
+    }
+
+    /// Where a process takes each broadcast, by number.
+    pub fn places(&self, p: ProcessId) -> Vec<Place> {
+        let place = |n: Number| match self.broadcasts[n].taken_by(p) {
+            Some(at) => Place::At(at),
+            None if self.certain_destinations(n).contains(&p) => Place::Missing,
+            None => Place::Nowhere,
+        };
+        (0..self.broadcasts.len()).map(place).collect()
+    }
+
+    /// A destination that survived and did not take the broadcast.
+    pub fn survivor_without(&self, n: Number) -> Option<ProcessId> {
+        self.missed[n]
+    }
+
+    fn find_missed(&self, n: Number) -> Option<ProcessId> {
+        let broadcast = &self.broadcasts[n];
+        let destinations = self.certain_destinations(n);
+        let missed = |q: &&ProcessId| broadcast.taken_by(**q).is_none() && self.survived(**q);
+        destinations.iter().find(missed).copied()
     }
 
     /// The text of a record, for messages, with its place in the recorded history.
@@ -294,90 +355,20 @@ impl<'a> History<'a> {
             None => record.to_string(),
         }
     }
-}
 
-/// The relation *precedes* of §3.2 between OBCASTs, transitively closed.
-#[derive(Debug, Default)]
-pub struct Precedes {
-    index: BTreeMap<MessageId, usize>,
-    ids: Vec<MessageId>,
-    before: Vec<Vec<u64>>,
-}
-
-impl Precedes {
-    fn new(history: &History<'_>) -> Precedes {
-        let mut obcasts: Vec<(At, &Sent)> = history
-            .sends
-            .values()
-            .filter(|(_, m)| m.id.class == Class::Obcast)
-            .copied()
-            .collect();
-        obcasts.sort_by_key(|(at, _)| *at);
-        let ids: Vec<MessageId> = obcasts.iter().map(|(_, m)| m.id).collect();
-        let index: BTreeMap<_, _> = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
-        let words = ids.len().div_ceil(64);
-        let mut before: Vec<Vec<u64>> = Vec::with_capacity(ids.len());
-        for (at, m) in &obcasts {
-            let mut set = vec![0u64; words];
-            for (_, step) in history.lives[&m.id.sender]
-                .steps
-                .iter()
-                .take_while(|(a, _)| a < at)
-            {
-                let Some(earlier) = earlier_obcast(history, step) else {
-                    continue;
-                };
-                let Some(&i) = index.get(&earlier.id) else {
-                    continue;
-                };
-                if comparable(earlier, m) && i < before.len() {
-                    set[i / 64] |= 1 << (i % 64);
-                    for (word, more) in set.iter_mut().zip(&before[i]) {
-                        *word |= more;
-                    }
-                }
-            }
-            before.push(set);
-        }
-        Precedes { index, ids, before }
-    }
-
-    /// Whether the first precedes the second.
-    pub fn holds(&self, first: MessageId, second: MessageId) -> bool {
-        match (self.index.get(&first), self.index.get(&second)) {
-            (Some(&a), Some(&b)) => self.before[b][a / 64] >> (a % 64) & 1 == 1,
-            _ => false,
-        }
-    }
-
-    /// Everything that precedes this one.
-    pub fn before(&self, id: MessageId) -> impl Iterator<Item = MessageId> + '_ {
-        let set = self.index.get(&id).map(|i| &self.before[*i]);
-        let is_in = move |i: &usize| set.is_some_and(|s| s[i / 64] >> (i % 64) & 1 == 1);
-        (0..self.ids.len()).filter(is_in).map(|i| self.ids[i])
+    /// The records of some places, each on a line of its own.
+    pub fn texts(&self, places: impl IntoIterator<Item = At>) -> String {
+        let lines = places
+            .into_iter()
+            .map(|at| format!("\n  {}", self.text(at)));
+        lines.collect()
     }
 }
 
-fn earlier_obcast<'a>(history: &History<'a>, step: &Step<'a>) -> Option<&'a Sent> {
-    match step {
-        Step::Send(m) if m.id.class == Class::Obcast => Some(m),
-        Step::Deliver(m) if m.id.class == Class::Obcast => {
-            history.sends.get(&m.id).map(|(_, sent)| *sent)
-        }
+/// The label of a BCAST.
+pub fn bcast_label(label: &Label) -> Option<&str> {
+    match label {
+        Label::Bcast(label) => Some(label),
         _ => None,
-    }
-}
-
-/// Whether two olabels are comparable; the direction is then that of potential causality.
-pub fn comparable(a: &Sent, b: &Sent) -> bool {
-    let group = |m: &Sent| match m.to {
-        Address::Group(g) => Some(g),
-        Address::List(_) => None,
-    };
-    match (&a.label, &b.label) {
-        (Label::Obcast(Olabel::Unordered), _) | (_, Label::Obcast(Olabel::Unordered)) => false,
-        (Label::Obcast(Olabel::Stream(x)), Label::Obcast(Olabel::Stream(y))) => x == y,
-        (Label::Obcast(_), Label::Obcast(_)) => group(a) == group(b),
-        _ => false,
     }
 }

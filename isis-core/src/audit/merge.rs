@@ -99,15 +99,15 @@ pub fn merge(histories: Vec<Recorded>, at_rest: bool) -> Result<Trace, String> {
             waiting: false,
         })
         .collect();
-    sources.iter_mut().for_each(|s| {
-        let site = s.recorded.site();
-        trace.add(0, What::Start(site));
-    });
+    for source in &sources {
+        trace.add(0, What::Start(source.recorded.site()));
+    }
     while let Some(file) = choose(&mut sources, &to_come) {
         let source = &mut sources[file];
         let line = &mut source.recorded.lines[source.next];
         source.next += 1;
-        let at = (source.recorded.header.opened_us - begin.unwrap_or_default()) + line.at;
+        let opened = source.recorded.header.opened_us - begin.unwrap_or_default();
+        let at = opened.saturating_add(line.at);
         let what = std::mem::replace(&mut line.what, What::Quiet);
         if let Some(cause) = Cause::of(&what) {
             to_come.remove(&cause);

@@ -22,7 +22,9 @@
 //! to hand something over. The application's calls and the library's threads share no lock, except
 //! with calls that wait anyway (`handover`). Locks are held for the length of a few moves and never
 //! while waiting: among callers a process's endpoint, and inside it nothing but its notifier, and a
-//! site's list of processes, and inside it those; the in-process network. What remains is
+//! site's list of processes, and inside it those; the in-process network. Only a recorded history adds
+//! a lock that both take, that of the recorder's buffer, inside all others; the broadcast thread
+//! writes to the disk under one that callers do not take. What remains is
 //!
 //! ```text
 //!    application --(room in the window, events, outcomes)--> broadcast thread

@@ -48,6 +48,8 @@ pub(crate) struct Recorder {
     records: AtomicU64,
     /// The recording was given up.
     failed: AtomicBool,
+    /// The end of the site is recorded.
+    ended: AtomicBool,
 }
 
 struct Output {
@@ -76,6 +78,7 @@ impl Recorder {
             }),
             records: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         };
         let mut output = recorder.file.lock();
         match begin(&folder, &recorder.path, &config.cluster, site) {
@@ -152,8 +155,11 @@ impl Recorder {
         self.flush();
     }
 
-    /// The site has ended; `told`: after a farewell.
+    /// The site has ended; `told`: after a farewell. Only the first time counts.
     pub(crate) fn ended(&self, ending: &Ending, told: bool) {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let why = match ending {
             Ending::Closed if told => Why::Closed,
             Ending::Closed => Why::Halted,

@@ -107,6 +107,11 @@ fn a_recorded_run_has_everything_and_is_good() {
         ));
         assert!(has(&|w| matches!(w, What::FlushEnd(_, _))));
         assert!(has(&|w| matches!(w, What::Leaving(_))));
+        let ends = history
+            .lines
+            .iter()
+            .filter(|l| matches!(l.what, What::Out { .. }));
+        assert_eq!(ends.count(), 1);
         for id in [bcast, obcast, gbcast] {
             let taken = |w: &What| {
                 matches!(w, What::Deliver(_, m)

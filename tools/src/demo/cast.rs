@@ -6,6 +6,7 @@ use std::process::Command;
 use super::text::Text;
 use super::{Options, Victim};
 use crate::Outcome;
+use crate::crew::record_to;
 use crate::ports;
 
 /// The place of the victim: site 1. Sites of one first view are of one age, and of these the lowest
@@ -23,6 +24,7 @@ pub struct Cast {
     c_member: PathBuf,
     python: PathBuf,
     python_member: PathBuf,
+    record: Option<PathBuf>,
 }
 
 impl Cast {
@@ -43,6 +45,7 @@ impl Cast {
             c_member: options.c_member.clone(),
             python: options.python.clone(),
             python_member: options.python_member.clone(),
+            record: options.record.clone(),
         })
     }
 
@@ -76,6 +79,7 @@ impl Cast {
             command.arg(&self.python_member);
             command
         };
+        record_to(&mut command, self.record.as_deref());
         command
             .arg(&self.configurations[place % 3])
             .arg(self.folder.join("text"))

@@ -55,6 +55,9 @@ pub struct Options {
     /// The Python that has isis installed
     #[arg(long)]
     python: PathBuf,
+    /// The folder for the members' histories, for `isis audit`
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// The longest that the run may take, in seconds
     #[arg(long, default_value_t = 60)]
     timeout: u64,

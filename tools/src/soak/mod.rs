@@ -5,13 +5,14 @@ mod log;
 mod member;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::Outcome;
-use crate::crew::{Crew, Said};
+use crate::crew::{Crew, Said, record_to};
 use crate::ports;
 use log::{Log, judge};
 pub use member::{MemberOptions, member};
@@ -38,11 +39,14 @@ pub struct Options {
     /// other two offer two thirds of the whole
     #[arg(long, default_value_t = 1000)]
     rate: u32,
+    /// The folder for the sites' histories, for `isis audit`
+    #[arg(long)]
+    record: Option<PathBuf>,
 }
 
 /// Runs it. Whether all is as promised.
 pub fn run(options: &Options) -> Outcome<bool> {
-    let mut soak = Soak::start(options.rate)?;
+    let mut soak = Soak::start(options)?;
     let outcome = soak.play(options);
     outcome.map_err(|e| format!("{e}{}", soak.crew.all_complaints()).into())
 }
@@ -51,6 +55,7 @@ struct Soak {
     crew: Crew,
     configurations: Vec<String>,
     rate: u32,
+    record: Option<PathBuf>,
     /// By place in the crew.
     logs: Vec<Log>,
     /// The place of each site's present incarnation.
@@ -60,13 +65,14 @@ struct Soak {
 }
 
 impl Soak {
-    fn start(rate: u32) -> Outcome<Soak> {
+    fn start(options: &Options) -> Outcome<Soak> {
         let name = format!("isis-soak-{}", std::process::id());
         let addresses = ports::free_addresses(SENDERS + 1)?;
         let mut soak = Soak {
             crew: Crew::new(std::env::temp_dir().join(&name)),
             configurations: ports::configurations(&addresses, &name, ""),
-            rate,
+            rate: options.rate,
+            record: options.record.clone(),
             logs: Vec::new(),
             present: Vec::new(),
             killed: Vec::new(),
@@ -80,6 +86,7 @@ impl Soak {
 
     fn start_site(&mut self, site: usize) -> Outcome<usize> {
         let mut command = Command::new(std::env::current_exe()?);
+        record_to(&mut command, self.record.as_deref());
         command
             .arg("soak-member")
             .arg(&self.configurations[site])
@@ -112,7 +119,21 @@ impl Soak {
         let rested = self.idle()?;
         self.report()?;
         let at_rest = left_over(&resting, &rested);
-        Ok(self.finish(seconds, at_rest))
+        let good = self.finish(seconds, at_rest);
+        self.close()?;
+        Ok(good)
+    }
+
+    /// Ends the sites in good order, so that their histories say that they lived to the end.
+    fn close(&mut self) -> Outcome<()> {
+        for place in self.present.clone() {
+            self.killed.push(place);
+            self.crew.tell(place, "quit")?;
+        }
+        for place in self.present.clone() {
+            self.crew.wait(place)?;
+        }
+        Ok(())
     }
 
     fn all_see_all(&self) -> bool {

@@ -17,13 +17,13 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                     let failed = v.left.iter().filter(|(_, why)| *why != LeaveReason::Left);
                     processes.extend(failed.map(|(p, _)| *p));
                 }
-                Step::Deliver(m) => {
+                Step::Deliver(_, m) => {
                     let sender = m.id.sender;
                     if sites.contains(&sender.site) || processes.contains(&sender) {
                         return Err(format!("it had failed before: {}", history.text(*at)));
                     }
                 }
-                Step::Send(_) => {}
+                Step::Send(_, _) => {}
             }
         }
     }

@@ -13,6 +13,8 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         return Ok(());
     }
     let mut began: BTreeMap<(ProcessId, u64), At> = BTreeMap::new();
+    // How many of the steps of each process an earlier flush has covered.
+    let mut covered: BTreeMap<ProcessId, usize> = BTreeMap::new();
     for (at, record) in history.records.iter().enumerate() {
         match &record.what {
             What::FlushBegin(p, token) => {
@@ -20,7 +22,8 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
             }
             What::FlushEnd(p, token) => {
                 let start = began.get(&(*p, *token)).copied().unwrap_or(at);
-                flushed(history, *p, start, at)?;
+                let covered = covered.entry(*p).or_default();
+                *covered = flushed(history, *p, *covered, start, at)?;
             }
             _ => {}
         }
@@ -28,23 +31,28 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn flushed(history: &History<'_>, p: ProcessId, start: At, end: At) -> Result<(), String> {
-    for (_, step) in history.lives[&p]
-        .steps
-        .iter()
-        .take_while(|(at, _)| *at < start)
-    {
-        let id = match step {
-            Step::Send(m) => m.id,
-            Step::Deliver(m) if m.id.class == Class::Obcast => m.id,
+/// Looks at the steps of a process from `from` to the flush that began at `start`; how many those are.
+fn flushed(
+    history: &History<'_>,
+    p: ProcessId,
+    from: usize,
+    start: At,
+    end: At,
+) -> Result<usize, String> {
+    let steps = &history.lives[&p].steps;
+    let upto = steps.partition_point(|(at, _)| *at < start).max(from);
+    for (_, step) in &steps[from..upto] {
+        let n = match step {
+            Step::Send(n, _) => *n,
+            Step::Deliver(n, m) if m.id.class == Class::Obcast => *n,
             _ => continue,
         };
-        if let Some(q) = history.survivor_without(id) {
-            let text = history.text(end);
+        if let Some(q) = history.survivor_without(n) {
+            let (id, text) = (history.broadcasts[n].id, history.text(end));
             return Err(format!("{id} had been flushed, {q} never took it: {text}"));
         }
     }
-    Ok(())
+    Ok(upto)
 }
 
 #[test]

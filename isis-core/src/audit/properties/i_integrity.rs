@@ -7,22 +7,22 @@ use crate::audit::history::History;
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for (p, life) in &history.lives {
         let mut seen = BTreeSet::new();
-        for (at, m) in life.deliveries() {
+        for (at, n, m) in life.deliveries() {
             let text = || history.text(at);
-            let Some((sent_at, sent)) = history.sends.get(&m.id) else {
+            let Some((sent_at, sent)) = history.broadcasts[n].sent else {
                 return Err(format!("I1: never sent: {}", text()));
             };
-            if *sent_at > at
-                || sent.digest != m.digest
-                || sent.length != m.length
-                || sent.label != m.label
-            {
-                return Err(format!("I1: not as it was sent: {}", text()));
+            let same = (sent.digest, sent.length, &sent.label) == (m.digest, m.length, &m.label);
+            if sent_at > at || !same {
+                let both = history.texts([sent_at, at]);
+                return Err(format!("I1: not as it was sent:{both}"));
             }
-            if !seen.insert(m.id) {
-                return Err(format!("I2: taken twice: {}", text()));
+            if !seen.insert(n) {
+                let first = history.broadcasts[n].taken_by(*p);
+                let both = history.texts(first.into_iter().chain([at]));
+                return Err(format!("I2: taken twice:{both}"));
             }
-            if !history.destinations(m.id).is_some_and(|d| d.contains(p)) {
+            if !history.destinations(n).is_some_and(|d| d.contains(p)) {
                 return Err(format!("I3: not a destination: {}", text()));
             }
         }

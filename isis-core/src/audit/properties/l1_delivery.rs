@@ -21,12 +21,15 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
             _ => {}
         }
     }
-    for (id, (at, _)) in &history.sends {
-        if gone.contains(&id.sender.site) {
+    for (n, broadcast) in history.broadcasts.iter().enumerate() {
+        let Some((at, _)) = broadcast.sent else {
+            continue;
+        };
+        if gone.contains(&broadcast.id.sender.site) {
             continue;
         }
-        if let Some(q) = history.survivor_without(*id) {
-            return Err(format!("{q} never took it: {}", history.text(*at)));
+        if let Some(q) = history.survivor_without(n) {
+            return Err(format!("{q} never took it: {}", history.text(at)));
         }
     }
     Ok(())

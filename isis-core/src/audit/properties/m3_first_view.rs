@@ -9,7 +9,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         for (at, step) in &life.steps {
             match step {
                 Step::View(v) => groups.push(v.group),
-                Step::Deliver(m) if m.group.is_some_and(|(g, _)| !groups.contains(&g)) => {
+                Step::Deliver(_, m) if m.group.is_some_and(|(g, _)| !groups.contains(&g)) => {
                     return Err(format!("before the first view: {}", history.text(*at)));
                 }
                 _ => {}

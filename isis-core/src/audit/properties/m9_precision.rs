@@ -55,8 +55,8 @@ fn sites(history: &History<'_>) -> Result<(), String> {
 fn groups(history: &History<'_>) -> Result<(), String> {
     for (p, life) in history.survivors() {
         let mut last = BTreeMap::new();
-        for (at, v) in life.views() {
-            last.insert(v.group, (at, v));
+        for (at, v) in &life.views {
+            last.insert(v.group, (*at, *v));
         }
         for (at, v) in last.values().filter(|(_, v)| v.members.contains(&p)) {
             let newest = history

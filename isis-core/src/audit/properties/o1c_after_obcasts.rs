@@ -1,30 +1,25 @@
 //! O1c: a BCAST or GBCAST comes after the OBCASTs that its sender had sent or taken, at common
 //! destinations.
 
-use crate::ids::{Class, MessageId, ProcessId};
+use crate::ids::{Class, ProcessId};
 
-use crate::audit::history::{At, History, Step};
+use crate::audit::history::{At, History, Number, Place, Step};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
-    for life in history.lives.values() {
-        for (i, (_, step)) in life.steps.iter().enumerate() {
-            let Step::Send(later) = step else { continue };
-            if later.id.class == Class::Obcast {
-                continue;
-            }
-            let Some(takers) = history.taken.get(&later.id) else {
-                continue;
-            };
-            for (_, step) in &life.steps[..i] {
-                let first = match step {
-                    Step::Send(m) => m.id,
-                    Step::Deliver(m) => m.id,
+    for (q, at_q) in &history.lives {
+        let places = history.places(*q);
+        for life in history.lives.values() {
+            let mut latest = Latest::default();
+            for (_, step) in &life.steps {
+                let (n, class, sent) = match step {
+                    Step::Send(n, m) => (*n, m.id.class, true),
+                    Step::Deliver(n, m) => (*n, m.id.class, false),
                     _ => continue,
                 };
-                if first.class == Class::Obcast {
-                    let takers = takers.iter().map(|(q, (at, _))| (*q, *at));
-                    all_before(history, first, takers)
-                        .map_err(|e| format!("{} comes after {first}: {e}", later.id))?;
+                if class == Class::Obcast {
+                    latest.join(&Latest::of(n, &places));
+                } else if sent && let Some(at) = counted(places[n], at_q.counted) {
+                    latest.must_be_before(history, *q, at)?;
                 }
             }
         }
@@ -32,26 +27,55 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// All these takers of a later broadcast who are destinations of `first` took it before.
-pub fn all_before(
-    history: &History<'_>,
-    first: MessageId,
-    takers: impl Iterator<Item = (ProcessId, At)>,
-) -> Result<(), String> {
-    let took = history.taken.get(&first);
-    let mut destinations = None;
-    for (q, at) in takers.filter(|(q, at)| *at <= history.lives[q].counted) {
-        match took.and_then(|t| t.get(&q)) {
-            Some((first_at, _)) if *first_at < at => continue,
-            Some(_) => return Err(format!("not in order at {q}: {}", history.text(at))),
-            None => {}
-        }
-        let to = destinations.get_or_insert_with(|| history.certain_destinations(first));
-        if to.contains(&q) {
-            return Err(format!("it is missing at {q}: {}", history.text(at)));
+/// Where a process took a broadcast, if that counts.
+pub fn counted(place: Place, upto: At) -> Option<At> {
+    match place {
+        Place::At(at) if at <= upto => Some(at),
+        _ => None,
+    }
+}
+
+/// The one that a process takes last of several broadcasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Latest {
+    place: Place,
+    number: Number,
+}
+
+impl Latest {
+    /// Of this one alone.
+    pub fn of(number: Number, places: &[Place]) -> Latest {
+        let place = places[number];
+        Latest { place, number }
+    }
+
+    /// Of these and others.
+    pub fn join(&mut self, other: &Latest) {
+        *self = (*self).max(*other);
+    }
+
+    /// An error unless the process took them all before what it took here.
+    pub fn must_be_before(
+        &self,
+        history: &History<'_>,
+        q: ProcessId,
+        at: At,
+    ) -> Result<(), String> {
+        let first = || history.broadcasts[self.number].id;
+        match self.place {
+            Place::At(later) if later > at => {
+                let both = history.texts([at, later]);
+                Err(format!("{} comes too late at {q}:{both}", first()))
+            }
+            Place::Missing => {
+                let (first, text) = (first(), history.texts([at]));
+                Err(format!(
+                    "{first}, which comes before it, is missing at {q}:{text}"
+                ))
+            }
+            _ => Ok(()),
         }
     }
-    Ok(())
 }
 
 #[test]

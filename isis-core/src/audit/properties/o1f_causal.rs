@@ -1,44 +1,34 @@
 //! O1f: among BCASTs of one label, what its sender had sent or taken before comes first.
 
-use crate::delivery::Label;
-use crate::ids::MessageId;
+use std::collections::BTreeMap;
 
-use crate::audit::history::{History, Step};
+use super::o1c_after_obcasts::{Latest, counted};
+use crate::audit::history::{History, Place, Step, bcast_label};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
-    for (sender, life) in &history.lives {
-        for (i, (_, step)) in life.steps.iter().enumerate() {
-            let Step::Send(later) = step else { continue };
-            let Label::Bcast(label) = &later.label else {
-                continue;
-            };
-            for (_, step) in &life.steps[..i] {
-                let (id, other) = match step {
-                    Step::Send(m) => (m.id, &m.label),
-                    Step::Deliver(m) => (m.id, &m.label),
+    for (q, at_q) in &history.lives {
+        let mut places = history.places(*q);
+        for place in &mut places {
+            // What is missing is the matter of other properties.
+            *place = counted(*place, at_q.counted).map_or(Place::Nowhere, Place::At);
+        }
+        for life in history.lives.values() {
+            let mut latest: BTreeMap<&str, Latest> = BTreeMap::new();
+            for (_, step) in &life.steps {
+                let (n, label, sent) = match step {
+                    Step::Send(n, m) => (*n, &m.label, true),
+                    Step::Deliver(n, m) => (*n, &m.label, false),
                     _ => continue,
                 };
-                if matches!(other, Label::Bcast(l) if l == label) {
-                    in_order(history, id, later.id)
-                        .map_err(|e| format!("{sender} sent {} after {id}: {e}", later.id))?;
+                let Some(label) = bcast_label(label) else {
+                    continue;
+                };
+                let latest = latest.entry(label).or_default();
+                if sent && let Place::At(at) = places[n] {
+                    latest.must_be_before(history, *q, at)?;
                 }
+                latest.join(&Latest::of(n, &places));
             }
-        }
-    }
-    Ok(())
-}
-
-/// Nobody whose deliveries count took `second` and then `first`.
-pub fn in_order(history: &History<'_>, first: MessageId, second: MessageId) -> Result<(), String> {
-    let (Some(a), Some(b)) = (history.taken.get(&first), history.taken.get(&second)) else {
-        return Ok(());
-    };
-    for (q, (at, _)) in b {
-        let counted = history.lives[q].counted;
-        if a.get(q)
-            .is_some_and(|(first_at, _)| first_at > at && *first_at <= counted)
-        {
-            return Err(format!("wrong order at {q}: {}", history.text(*at)));
         }
     }
     Ok(())

@@ -1,29 +1,26 @@
 //! O2: if somebody took one BCAST before another of its label, whoever takes the second and is a
 //! destination of the first took that before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::delivery::Label;
-use crate::ids::MessageId;
-
-use super::o1c_after_obcasts::all_before;
-use crate::audit::history::History;
+use super::o1c_after_obcasts::{Latest, counted};
+use crate::audit::history::{History, bcast_label};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
-    let mut seen: BTreeSet<(MessageId, MessageId)> = BTreeSet::new();
-    for (p, life) in &history.lives {
-        let mut earlier: BTreeMap<&str, Vec<MessageId>> = BTreeMap::new();
-        for (_, m) in life.counted() {
-            let Label::Bcast(label) = &m.label else {
-                continue;
-            };
-            let before = earlier.entry(label).or_default();
-            for first in before.iter().filter(|first| seen.insert((**first, m.id))) {
-                let takers = history.taken[&m.id].iter().map(|(q, (at, _))| (*q, *at));
-                all_before(history, *first, takers)
-                    .map_err(|e| format!("{p} took {first} before {}: {e}", m.id))?;
+    for (q, at_q) in &history.lives {
+        let places = history.places(*q);
+        for life in history.lives.values() {
+            let mut latest: BTreeMap<&str, Latest> = BTreeMap::new();
+            for (_, n, m) in life.counted() {
+                let Some(label) = bcast_label(&m.label) else {
+                    continue;
+                };
+                let latest = latest.entry(label).or_default();
+                if let Some(at) = counted(places[n], at_q.counted) {
+                    latest.must_be_before(history, *q, at)?;
+                }
+                latest.join(&Latest::of(n, &places));
             }
-            before.push(m.id);
         }
     }
     Ok(())

@@ -9,28 +9,30 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {
         return Ok(());
     }
-    for (p, life) in &history.lives {
-        for (at, m) in life.counted() {
-            let text = || history.text(at);
+    let lacking = |n| history.survivor_without(n);
+    for life in history.lives.values() {
+        for (at, n, m) in life.counted() {
             if m.id.class != Class::Obcast
-                && let Some(q) = history.survivor_without(m.id)
+                && let Some(q) = lacking(n)
             {
-                return Err(format!("this was seen, {q} never took it: {}", text()));
-            }
-            if !history.survived(*p) {
-                continue;
-            }
-            for first in history.precedes.before(m.id) {
-                if let Some(q) = history.survivor_without(first) {
-                    return Err(format!(
-                        "{q} never took {first}, which precedes: {}",
-                        text()
-                    ));
-                }
+                let text = history.text(at);
+                return Err(format!("this was seen, {q} never took it: {text}"));
             }
         }
     }
-    Ok(())
+    history.precedes.sum_up(
+        |n| lacking(n).map(|q| (n, q)),
+        |lost, other| *lost = lost.or(*other),
+        |n, lost| {
+            let mut takers = history.broadcasts[n].taken.iter();
+            let survivor = takers.find(|(p, _, _)| history.survived(*p));
+            if let (Some((first, q)), Some((_, at, _))) = (lost, survivor) {
+                let (first, text) = (history.broadcasts[*first].id, history.text(*at));
+                return Err(format!("{q} never took {first}, which precedes: {text}"));
+            }
+            Ok(())
+        },
+    )
 }
 
 #[test]

@@ -1,20 +1,21 @@
 //! O4: if one OBCAST precedes another, it comes first at every common destination.
 
-use crate::ids::Class;
-
-use super::o1c_after_obcasts::all_before;
+use super::o1c_after_obcasts::{Latest, counted};
 use crate::audit::history::History;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
-    for (id, takers) in &history.taken {
-        if id.class != Class::Obcast {
-            continue;
-        }
-        for first in history.precedes.before(*id) {
-            let takers = takers.iter().map(|(q, (at, _))| (*q, *at));
-            all_before(history, first, takers)
-                .map_err(|e| format!("{first} precedes {id}: {e}"))?;
-        }
+    for (q, life) in &history.lives {
+        let places = history.places(*q);
+        history.precedes.sum_up(
+            |n| Latest::of(n, &places),
+            Latest::join,
+            |n, latest| match counted(places[n], life.counted) {
+                Some(at) => latest
+                    .must_be_before(history, *q, at)
+                    .map_err(|e| format!("against *precedes*, {e}")),
+                None => Ok(()),
+            },
+        )?;
     }
     Ok(())
 }

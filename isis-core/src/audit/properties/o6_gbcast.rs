@@ -22,9 +22,9 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         let all: Vec<(&ProcessId, &Vec<(At, Cut)>)> = processes.iter().collect();
         for (i, (p, a)) in all.iter().enumerate() {
             for (q, b) in &all[..i] {
-                one_order(a, b).map_err(|e| format!("{e} of {group} at {p} and {q}"))?;
-                same_side(history, (**p, a), (**q, b))
-                    .map_err(|e| format!("{e} of {group} at {p} and {q}"))?;
+                let said = |e: String| format!("in {group}, at {p} and {q}: {e}");
+                one_order(history, a, b).map_err(said)?;
+                same_side(history, (**p, a), (**q, b)).map_err(said)?;
             }
         }
     }
@@ -37,7 +37,7 @@ fn cuts(history: &History<'_>) -> Cuts {
         for (at, step) in life.steps.iter().filter(|(at, _)| *at <= life.counted) {
             let (group, cut) = match step {
                 Step::View(v) => (v.group, Cut::View(v.number)),
-                Step::Deliver(m) if m.label == Label::Gbcast => match m.group {
+                Step::Deliver(_, m) if m.label == Label::Gbcast => match m.group {
                     Some((group, _)) => (group, Cut::Gbcast(m.id)),
                     None => continue,
                 },
@@ -53,16 +53,20 @@ fn cuts(history: &History<'_>) -> Cuts {
     cuts
 }
 
-fn one_order(a: &[(At, Cut)], b: &[(At, Cut)]) -> Result<(), String> {
-    let place: BTreeMap<Cut, usize> = b.iter().enumerate().map(|(i, (_, c))| (*c, i)).collect();
-    let common: Vec<usize> = a
+fn one_order(history: &History<'_>, a: &[(At, Cut)], b: &[(At, Cut)]) -> Result<(), String> {
+    let at_b: BTreeMap<Cut, At> = b.iter().map(|(at, c)| (*c, *at)).collect();
+    let common: Vec<(At, At)> = a
         .iter()
-        .filter_map(|(_, c)| place.get(c).copied())
+        .filter_map(|(at, c)| Some((*at, *at_b.get(c)?)))
         .collect();
-    match common.is_sorted() {
-        true => Ok(()),
-        false => Err("GBCASTs in two orders".into()),
+    for pair in common.windows(2) {
+        let ((x, first), (y, second)) = (pair[0], pair[1]);
+        if first > second {
+            let places = history.texts([x, y, second, first]);
+            return Err(format!("GBCASTs in two orders:{places}"));
+        }
     }
+    Ok(())
 }
 
 fn same_side(
@@ -71,22 +75,24 @@ fn same_side(
     (q, b): (ProcessId, &[(At, Cut)]),
 ) -> Result<(), String> {
     let at_q: BTreeMap<Cut, At> = b.iter().map(|(at, c)| (*c, *at)).collect();
-    let common: Vec<(At, At, Cut)> = a
+    // In one order at both, as found above.
+    let common: Vec<(At, At)> = a
         .iter()
-        .filter_map(|(at, c)| Some((*at, *at_q.get(c)?, *c)))
+        .filter_map(|(at, c)| Some((*at, *at_q.get(c)?)))
         .collect();
-    for (at, m) in history.lives[&p].counted() {
-        let Some((other, _)) = history.taken[&m.id].get(&q) else {
+    for (at, n, m) in history.lives[&p].counted() {
+        let Some(other) = history.broadcasts[n].taken_by(q) else {
             continue;
         };
-        if *other > history.lives[&q].counted {
+        if other > history.lives[&q].counted {
             continue;
         }
-        let differs = |(x, y, _): &&(At, At, Cut)| (*x < at) != (*y < *other);
-        if let Some((x, y, cut)) = common.iter().find(differs)
-            && (at, *other) != (*x, *y)
-        {
-            return Err(format!("{} is not on one side of {cut:?}", m.id));
+        let before_p = common.partition_point(|(x, _)| *x < at);
+        let before_q = common.partition_point(|(_, y)| *y < other);
+        if before_p != before_q {
+            let (x, y) = common[before_p.min(before_q)];
+            let places = history.texts([at, x, other, y]);
+            return Err(format!("{} is not on one side of a GBCAST:{places}", m.id));
         }
     }
     Ok(())

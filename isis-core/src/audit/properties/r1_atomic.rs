@@ -6,15 +6,14 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     if !history.live {
         return Ok(());
     }
-    for (id, takers) in &history.taken {
-        let Some((p, (at, _))) = takers.iter().find(|(p, _)| history.survived(**p)) else {
+    for (n, broadcast) in history.broadcasts.iter().enumerate() {
+        let mut takers = broadcast.taken.iter();
+        let Some((p, at, _)) = takers.find(|(p, _, _)| history.survived(*p)) else {
             continue;
         };
-        if let Some(q) = history.survivor_without(*id) {
-            return Err(format!(
-                "{q} never took what {p} took: {}",
-                history.text(*at)
-            ));
+        if let Some(q) = history.survivor_without(n) {
+            let text = history.text(*at);
+            return Err(format!("{q} never took what {p} took: {text}"));
         }
     }
     Ok(())

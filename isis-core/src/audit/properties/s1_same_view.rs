@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::audit::history::{History, Step};
+use crate::audit::trace::Delivered;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     for life in history.lives.values() {
@@ -13,7 +14,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                 Step::View(v) => {
                     views.insert(v.group, *v);
                 }
-                Step::Deliver(m) => {
+                Step::Deliver(_, m) => {
                     let Some((group, number)) = m.group else {
                         continue;
                     };
@@ -24,15 +25,18 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                         return Err(format!("not in that view: {}", history.text(*at)));
                     }
                 }
-                Step::Send(_) | Step::SiteView(_) => {}
+                Step::Send(_, _) | Step::SiteView(_) => {}
             }
         }
     }
-    for (id, takers) in &history.taken {
-        let mut views = takers.values().map(|(_, m)| m.group);
-        let first = views.next();
-        if let Some(other) = views.find(|v| Some(*v) != first) {
-            return Err(format!("{id} was taken in {first:?} and in {other:?}"));
+    for broadcast in &history.broadcasts {
+        let Some((_, first, m)) = broadcast.taken.first() else {
+            continue;
+        };
+        let other = |(_, _, o): &&(_, _, &Delivered)| o.group != m.group;
+        if let Some((_, second, _)) = broadcast.taken.iter().find(other) {
+            let both = history.texts([*first, *second]);
+            return Err(format!("{} was taken in two views:{both}", broadcast.id));
         }
     }
     Ok(())

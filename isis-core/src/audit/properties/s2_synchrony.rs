@@ -3,25 +3,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{GroupId, MessageId, ProcessId};
+use crate::ids::{GroupId, ProcessId};
 
-use crate::audit::history::{History, Life, Step};
+use crate::audit::history::{At, History, Life, Number, Step};
 
-type Sets = BTreeMap<(GroupId, u64), BTreeSet<MessageId>>;
+/// By view: what a process took in it, and where it went on to the next.
+type Finished = BTreeMap<(GroupId, u64), (BTreeSet<Number>, At)>;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
-    let mut first: BTreeMap<(GroupId, u64), (ProcessId, BTreeSet<MessageId>)> = BTreeMap::new();
+    let mut first: BTreeMap<(GroupId, u64), (ProcessId, BTreeSet<Number>, At)> = BTreeMap::new();
     for (p, life) in &history.lives {
-        for (view, set) in finished_views(*p, life) {
-            let Some((q, other)) = first.get(&view) else {
-                first.insert(view, (*p, set));
+        for (view, (set, at)) in finished_views(*p, life) {
+            let Some((q, other, other_at)) = first.get(&view) else {
+                first.insert(view, (*p, set, at));
                 continue;
             };
-            if let Some(m) = set.symmetric_difference(other).next() {
-                let (has, lacks) = if set.contains(m) { (p, q) } else { (q, p) };
-                let (group, n) = view;
+            if let Some(n) = set.symmetric_difference(other).next() {
+                let (has, lacks) = if set.contains(n) { (p, q) } else { (q, p) };
+                let ((group, number), broadcast) = (view, &history.broadcasts[*n]);
+                let places = broadcast.taken_by(*has).into_iter().chain([*other_at, at]);
                 return Err(format!(
-                    "both went on from view {n} of {group}, but {has} took {m} in it and {lacks} did not"
+                    "both went on from view {number} of {group}, but {has} took {} in it and {lacks} \
+                     did not:{}",
+                    broadcast.id,
+                    history.texts(places)
                 ));
             }
         }
@@ -30,10 +35,11 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 }
 
 /// What a process took in each view that it left for the next one as a member.
-fn finished_views(p: ProcessId, life: &Life<'_>) -> Sets {
-    let (mut open, mut finished) = (Sets::new(), Sets::new());
+fn finished_views(p: ProcessId, life: &Life<'_>) -> Finished {
+    let mut open: BTreeMap<(GroupId, u64), BTreeSet<Number>> = BTreeMap::new();
+    let mut finished = Finished::new();
     let mut current: BTreeMap<GroupId, u64> = BTreeMap::new();
-    for (_, step) in &life.steps {
+    for (at, step) in &life.steps {
         match step {
             Step::View(v) => {
                 let before = match v.members.contains(&p) {
@@ -42,15 +48,15 @@ fn finished_views(p: ProcessId, life: &Life<'_>) -> Sets {
                 };
                 if let Some(n) = before {
                     let set = open.remove(&(v.group, n)).unwrap_or_default();
-                    finished.insert((v.group, n), set);
+                    finished.insert((v.group, n), (set, *at));
                 }
             }
-            Step::Deliver(m) => {
+            Step::Deliver(n, m) => {
                 if let Some(view) = m.group {
-                    open.entry(view).or_default().insert(m.id);
+                    open.entry(view).or_default().insert(*n);
                 }
             }
-            Step::Send(_) | Step::SiteView(_) => {}
+            Step::Send(_, _) | Step::SiteView(_) => {}
         }
     }
     finished

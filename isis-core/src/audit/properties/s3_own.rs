@@ -8,10 +8,9 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     }
     for (p, life) in history.survivors() {
         for (at, step) in &life.steps {
-            let Step::Send(m) = step else { continue };
-            let mine = history.certain_destinations(m.id).contains(&p);
-            let took = history.taken.get(&m.id).is_some_and(|t| t.contains_key(&p));
-            if mine && !took {
+            let Step::Send(n, _) = step else { continue };
+            let mine = history.certain_destinations(*n).contains(&p);
+            if mine && history.broadcasts[*n].taken_by(p).is_none() {
                 return Err(format!("it never took its own: {}", history.text(*at)));
             }
         }

@@ -28,13 +28,25 @@ pub use isis_core::audit::properties::Violation;
 pub use m6_quorum::is_quorum;
 
 use isis_core::audit::history::History;
-use isis_core::audit::properties::{Check, first_violation};
+use isis_core::audit::properties::{Property, always, first_violation};
 use isis_core::audit::trace::Trace;
 
-const WHITE_BOX: [(&str, Check); 3] = [
-    ("M6", m6_quorum::check),
-    ("O5", o5_concurrency::check),
-    ("R2", r2_garbage::check),
+const WHITE_BOX: [Property; 3] = [
+    always(
+        "M6",
+        "a site view needs a quorum of the one before (§4.2, R5)",
+        m6_quorum::check,
+    ),
+    always(
+        "O5",
+        "an OBCAST waits only for what *precedes* it (§3.2)",
+        o5_concurrency::check,
+    ),
+    always(
+        "R2",
+        "an id is dropped only when no copy can arrive (§4.4, R21)",
+        r2_garbage::check,
+    ),
 ];
 
 /// The first property that the trace violates.
