@@ -144,7 +144,7 @@ impl Sketch {
     fn add(&mut self, p: ProcessId, kind: Kind, text: String) -> usize {
         let column = self.picture.processes.binary_search(&p);
         let column = column.expect("every process of the trace has a column");
-        self.ended[column] |= kind == Kind::End;
+        self.ended[column] |= matches!(kind, Kind::End | Kind::Crash);
         self.picture.events.push(Event { column, kind, text });
         self.picture.events.len() - 1
     }
