@@ -218,7 +218,7 @@ impl Svg<'_> {
             .iter()
             .filter_map(|m| m.sent)
             .collect();
-        let from_the_right = self.from_the_right();
+        let leftward = self.leftward();
         for (i, event) in self.picture.events.iter().enumerate() {
             let (x, y) = (self.x(event.column), self.y(i));
             let fill = self.mark(event.kind, x, y, sends.contains(&i));
@@ -235,9 +235,7 @@ impl Svg<'_> {
             let (x, y, side) = match event.kind {
                 // The arrows go to the right and down.
                 Kind::Message(_) if sends.contains(&i) => (x + 8, y - 4, ""),
-                Kind::Message(_) if from_the_right.contains(&i) => {
-                    (x - 8, y + 4, "text-anchor=\"end\" ")
-                }
+                Kind::Message(_) if leftward.contains(&i) => (x - 8, y + 4, "text-anchor=\"end\" "),
                 _ => (x + 9, y + 4, ""),
             };
             self.words(x, y, &format!("{side}{style}"), &event.text);
@@ -245,7 +243,7 @@ impl Svg<'_> {
     }
 
     /// Deliveries whose arrow comes from a column to the right: their text stands on the left.
-    fn from_the_right(&self) -> Vec<usize> {
+    fn leftward(&self) -> Vec<usize> {
         let column = |event: usize| self.picture.events[event].column;
         let mut found = Vec::new();
         for message in &self.picture.messages {
