@@ -104,6 +104,22 @@ pub(super) enum Message {
     Commit(SiteView),
 }
 
+impl Message {
+    /// Whether every view that it carries can be one.
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Message::Commit(view) => view.is_sound(),
+            Message::Propose { proposal, .. } | Message::Accept { proposal, .. } => {
+                proposal.view.is_sound()
+            }
+            Message::Promise { accepted, .. } => {
+                accepted.as_ref().is_none_or(|p| p.view.is_sound())
+            }
+            _ => true,
+        }
+    }
+}
+
 /// An encoded message of the view machine in words, for traces: what it is, and the view it is about.
 pub fn describe(message: &[u8]) -> String {
     match wire::decode_exact::<Message>(message) {

@@ -148,7 +148,8 @@ impl Views {
             _ if self.phase == Phase::Out => return,
             Input::Transport(TransportToView::Report(report)) => self.on_report(report, step),
             Input::Transport(TransportToView::Message { from, message }) => {
-                if let Ok(message) = wire::decode_exact(&message) {
+                let message = wire::decode_exact::<Message>(&message);
+                if let Some(message) = message.ok().filter(Message::is_sound) {
                     self.on_message(from, message, step);
                 }
             }
@@ -191,7 +192,11 @@ impl Views {
             LinkReport::Refused {
                 peer,
                 reason: Refusal::Dead(view),
-            } => self.on_dead(peer, *view, step),
+            } => {
+                if view.is_sound() {
+                    self.on_dead(peer, *view, step);
+                }
+            }
             LinkReport::Refused { peer, reason } => {
                 self.on_unreachable(peer, alloc::format!("refused us: {reason:?}"));
             }

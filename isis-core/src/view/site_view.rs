@@ -63,9 +63,13 @@ fn are_sound(members: &[Member]) -> bool {
 }
 
 impl SiteView {
-    /// Whether it has members, not too many, and no id twice.
+    /// Whether it can be a view: it has members, not too many, and no id twice; who joined is among
+    /// them, who left is not; and others can come after it.
     pub(super) fn is_sound(&self) -> bool {
         are_sound(&self.members)
+            && self.joined.iter().all(|site| self.contains(*site))
+            && !self.left.iter().any(|(site, _)| self.contains(*site))
+            && self.number.0 < u64::MAX >> 1
     }
 
     /// Whether this incarnation is in the view.

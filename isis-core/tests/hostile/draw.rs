@@ -41,17 +41,15 @@ impl Error for Refused {
     }
 }
 
-/// A value of this type: the first drawn that the type takes.
-pub fn draw<T: serde::de::DeserializeOwned>(source: Source<'_>) -> T {
-    loop {
-        let drawn = T::deserialize(&mut Draw {
+/// A value of this type, if one of the first few drawn is one that the type takes.
+pub fn draw<T: serde::de::DeserializeOwned>(source: Source<'_>) -> Option<T> {
+    (0..8).find_map(|_| {
+        let mut draw = Draw {
             source: &mut *source,
             class: None,
-        });
-        if let Ok(value) = drawn {
-            return value;
-        }
-    }
+        };
+        T::deserialize(&mut draw).ok()
+    })
 }
 
 impl Draw<'_> {

@@ -135,7 +135,8 @@ impl Run {
 
     fn frame(&mut self) -> Bytes {
         let rng = &mut self.rng;
-        let mut greeting: Greeting = draw(&mut |n| rng.below(n));
+        let greeting = draw(&mut |n| rng.below(n));
+        let mut greeting: Greeting = greeting.expect("any greeting can be drawn");
         if rng.per_mille(800) {
             greeting.cluster = Config::new(SiteId(0)).cluster;
             greeting.to = SiteId(0);
@@ -167,8 +168,8 @@ impl Run {
             0..3 => frame::greeting(&greeting),
             3 => frame::answer(&greeting),
             4 => {
-                let refusal: Refusal = draw(&mut |n| rng.below(n));
-                frame::refusal(&refusal)
+                let refusal: Option<Refusal> = draw(&mut |n| rng.below(n));
+                frame::refusal(&refusal.unwrap_or(Refusal::Duplicate))
             }
             5..7 => frame::status(&Status {
                 acks,

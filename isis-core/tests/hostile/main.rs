@@ -1,8 +1,8 @@
 //! A peer whose bytes decode may still say anything: values at the edge of their types, things that
 //! are not its to say, at the wrong time. None of it may stop or swell a site, and what is refused is
 //! noted. `known` and `completion` have one test per way that once worked; `random` draws messages of
-//! every kind with arbitrary fields, for the broadcast machine in every state, and `links` frames for
-//! the transport machine.
+//! every kind with arbitrary fields, for the broadcast machine in every state, `links` and `views` for
+//! the two others. `corpus` replays what fuzzing has kept.
 
 // The report's hand-driven network; not all of it is of use here.
 #![allow(dead_code)]
@@ -15,10 +15,13 @@ mod choice;
 #[path = "../report/cluster.rs"]
 mod cluster;
 mod completion;
+mod corpus;
 mod draw;
 mod known;
 mod links;
 mod random;
 #[path = "../sim/rng.rs"]
 mod rng;
+mod targets;
+mod views;
 mod words;

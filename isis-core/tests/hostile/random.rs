@@ -220,7 +220,7 @@ impl Run {
             0 => record.actions = vec![application(rng.below(20) as usize)],
             1 => record.actions.push(application(usize::MAX)),
             2 => record.number += 1,
-            3 => record = draw(&mut |n| rng.below(n)),
+            3 => record = draw(&mut |n| rng.below(n)).unwrap_or(record),
             4 => record.view.members.truncate(1),
             _ => {}
         }
@@ -271,7 +271,8 @@ impl Run {
 
     fn drawn(&mut self, to: u32) -> Message {
         let rng = &mut self.rng;
-        let mut message: Message = draw(&mut |n| rng.below(n));
+        let message = draw(&mut |n| rng.below(n));
+        let mut message: Message = message.expect("any message can be drawn");
         if self.rng.per_mille(800) {
             self.mend(to, &mut message);
         }
