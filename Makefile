@@ -23,9 +23,11 @@ SCHEDULES ?= 1000
 SOAK_MINUTES ?= 3
 # The folder for histories of the demonstration or the soak, which are audited then; none by default.
 RECORD ?=
+# Per target.
+FUZZ_SECONDS ?= 60
 BENCH_RUNS ?= 3
 
-.PHONY: help demo test schedules mutants soak bench clean tools
+.PHONY: help demo test schedules mutants fuzz asan soak bench clean tools
 
 help: ## show the targets
 	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
@@ -33,6 +35,8 @@ help: ## show the targets
 	@echo 'make test                                 every check; ends with "N passed, N failed"'
 	@echo 'make schedules [SCHEDULES=1000]           threads, under one order of steps after the other'
 	@echo 'make mutants                              each seeded fault must be found'
+	@echo 'make fuzz [FUZZ_SECONDS=60]                any bytes, at every boundary; seconds per target'
+	@echo 'make asan                                 the Rust and C tests under AddressSanitizer'
 	@echo 'make soak [SOAK_MINUTES=3] [RECORD=dir]   load, and a kill every 20 s'
 	@echo 'make bench [BENCH_RUNS=3]                 throughput, latency, kill to view, through the C API'
 	@echo 'make install [DESTDIR= PREFIX= LIBDIR=]   library, header and isis.pc'
@@ -67,6 +71,12 @@ schedules: ## threads under SCHEDULES orders of steps each
 
 mutants: ## each seeded fault must be found
 	@mk/mutants.sh
+
+fuzz: ## any bytes, at every boundary
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) mk/fuzz.sh
+
+asan: ## the Rust and C tests under AddressSanitizer
+	@mk/asan.sh
 
 soak: tools ## load, and a kill every 20 s
 	@$(ISIS) soak --minutes $(SOAK_MINUTES) $(if $(RECORD),--record '$(RECORD)')

@@ -38,6 +38,6 @@ for folder in "$@"; do
     run "$program" "${under[@]}" "$program"
   done
 done
-run "three members" ctests/members.sh "${under[@]}" target/ctests/member
+run "three members" ctests/members.sh "${under[@]}" "${MEMBER:-target/ctests/member}"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
