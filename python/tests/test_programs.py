@@ -60,7 +60,9 @@ def test_the_example() -> None:
 
 
 CTRL_C = """
-import os, sys, time, isis
+import os, signal, sys, time, isis
+# A shell starts what it leaves in the background with Ctrl-C ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 site = isis.Site(1, peers={2: "127.0.0.1:9"})
 process = site.process("waits")
 print("ready")
