@@ -13,8 +13,11 @@ use crate::{links, random, views};
 /// More bytes than this make no run deeper, only slower.
 const LONGEST_TAPE: usize = 4096;
 
+/// One run over these bytes.
+pub type Target = fn(&[u8]);
+
 /// By name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("wire", wire),
     ("links", links),
     ("views", views),

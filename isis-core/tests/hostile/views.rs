@@ -163,16 +163,16 @@ impl Run {
         let me = site(at as u32);
         for effect in effects {
             match effect {
-                Effect::ToTransport(ViewToTransport::Send { to, message }) => {
-                    if self.in_flight.len() < MOST_IN_FLIGHT {
-                        self.in_flight.push((me, to, message));
-                    }
+                Effect::ToTransport(ViewToTransport::Send { to, message })
+                    if self.in_flight.len() < MOST_IN_FLIGHT =>
+                {
+                    self.in_flight.push((me, to, message));
                 }
-                Effect::ToTransport(ViewToTransport::Withhold { token, .. }) => {
-                    // Sooner or later; `step` makes up others.
-                    if self.choice.below(2) == 0 {
-                        self.transport(at, TransportToView::Withheld { token });
-                    }
+                // Sooner or later; `step` makes up others.
+                Effect::ToTransport(ViewToTransport::Withhold { token, .. })
+                    if self.choice.below(2) == 0 =>
+                {
+                    self.transport(at, TransportToView::Withheld { token });
                 }
                 Effect::Install(view) => assert_is_view(&view, me),
                 _ => {}
