@@ -427,6 +427,14 @@ impl Cluster {
         let Some(latest) = self.latest.map(|key| &self.views[&key]) else {
             return true;
         };
+        let others = || self.living().filter(|n| Some(n.home.host) != without);
+        let everybody_listed = others().filter(|n| n.home.host < self.options.listed);
+        // Only sites that halted had carried out the first view: it takes all that are listed (R2, R9).
+        if others().all(|n| n.views.current().is_none())
+            && everybody_listed.count() < self.options.listed
+        {
+            return false;
+        }
         let alive = self
             .living()
             .filter(|n| Some(n.home.host) != without)

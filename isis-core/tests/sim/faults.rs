@@ -1,7 +1,7 @@
 //! The lottery of faults.
 
 use super::cluster::Cluster;
-use super::options::Fault;
+use super::options::{Fault, Operation};
 
 impl Cluster {
     /// One fault of those that this run has.
@@ -47,7 +47,8 @@ impl Cluster {
     }
 
     /// Halts a site, now or after some steps of its machines, which may be in the middle of carrying
-    /// out what one input brought about.
+    /// out what one input brought about. Some speak last: if that is heard, all that they had taken
+    /// counts.
     fn crash_site(&mut self, host: usize) {
         if self.nodes[host].is_none() || !self.options.reckless && !self.can_go_on(Some(host)) {
             return;
@@ -56,8 +57,17 @@ impl Cluster {
             let silent = self.rng.per_mille(self.options.silent_crash);
             return self.halt(host, silent);
         }
+        let speaks = self.rng.per_mille(self.options.speaks_last);
         let steps = self.rng.below(60) as u32;
-        self.with_node(host, |node, _| node.doom = Some(steps));
+        self.with_node(host, |node, env| {
+            node.doom = Some(steps);
+            let indices: Vec<u32> = node.processes.keys().copied().collect();
+            if let Some(&process) = env.rng.pick(&indices)
+                && speaks
+            {
+                node.operate(process, Operation::Obcast, env);
+            }
+        });
     }
 
     fn crash_process(&mut self, host: usize) {

@@ -92,6 +92,8 @@ pub struct Options {
     pub silent_crash: u64,
     /// Per mille of connections of a crashing site that lose what it was sending.
     pub last_words_lost: u64,
+    /// Per mille of crashing sites that send one more OBCAST.
+    pub speaks_last: u64,
     /// Per mille of crashes after which the site comes back as a new incarnation.
     pub restart: u64,
     pub operations: Vec<Operation>,
@@ -158,6 +160,7 @@ impl Options {
             faulty_phase: r.within(3, 12) * SECOND,
             reckless: r.per_mille(60),
             silent_crash: [0, 300, 1000][r.index(3)],
+            speaks_last: [0, 500, 1000][r.index(3)],
             last_words_lost: [0, 300, 500][r.index(3)],
             restart: [0, 500, 900][r.index(3)],
             operations: draw_operations(&mut r),
