@@ -1,5 +1,6 @@
 //! A trace, indexed for the properties: who sent and took what in which order, who survived and whose
-//! deliveries count, all found out here from the trace alone. What *precedes* what is in [`precedes`].
+//! deliveries count, all found out here from the trace alone. What *precedes* what is in
+//! `history/precedes.rs`.
 //!
 //! Broadcasts have numbers here, from 0 in the order of the trace, so that a property can keep what it
 //! knows of each in a vector.

@@ -230,7 +230,7 @@ fn opening_and_stopping_at_once_leaves_nobody_waiting() {
         let site = start(4);
         let opening = site.clone();
         let opener = spawn(move || match opening.process("late") {
-            Ok(process) => assert_eq!(until_closed(&process), []),
+            Ok(process) => assert_eq!(until_closed(&process), [0; 0]),
             Err(error) => assert!(matches!(error, Error::Closed(_))),
         });
         site.halt();
@@ -253,7 +253,7 @@ fn a_site_is_closed_once() {
         let closed = site.close(None);
         assert!(matches!(closed, Ok(()) | Err(Error::Closed(_))));
         closer.join().unwrap();
-        assert_eq!(until_closed(&process), []);
+        assert_eq!(until_closed(&process), [0; 0]);
     });
 }
 
@@ -327,7 +327,7 @@ fn a_panic_in_a_machine_ends_every_wait() {
         let site = start(1);
         let process = site.process("p").unwrap();
         let waiting = process.clone();
-        let taker = spawn(move || assert_eq!(until_closed(&waiting), []));
+        let taker = spawn(move || assert_eq!(until_closed(&waiting), [0; 0]));
         let blocked = process.clone();
         let sender = spawn(move || {
             let both = [BOOM, BOOM].map(|n| send(&blocked, n, Wait::Forever));
