@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import isis
 import pytest
 
 
-def lines(folder: Path) -> list:
+def lines(folder: Path) -> list[Any]:
     (file,) = folder.iterdir()
     return [json.loads(line) for line in file.read_text().splitlines()]
 
