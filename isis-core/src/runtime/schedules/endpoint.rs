@@ -41,9 +41,14 @@ fn message(sent: Send) -> ToEndpoint {
     }))
 }
 
-/// A broadcast thread that delivers each send at once, and gives its room back; until it has seen so
-/// many.
-fn echo(endpoint: &Arc<SharedEndpoint>, inbox: Receiver<Inbox>, sends: usize) -> JoinHandle<()> {
+/// A broadcast thread that gives back the room of each send at once, until it has seen so many; `first`
+/// is done with each before that.
+fn give_back(
+    endpoint: &Arc<SharedEndpoint>,
+    inbox: Receiver<Inbox>,
+    sends: usize,
+    first: fn(&SharedEndpoint, Send),
+) -> JoinHandle<()> {
     let endpoint = endpoint.clone();
     spawn(move || {
         let mut seen = 0;
@@ -58,10 +63,17 @@ fn echo(endpoint: &Arc<SharedEndpoint>, inbox: Receiver<Inbox>, sends: usize) ->
                     messages: 1,
                     bytes: sent.payload.len(),
                 };
-                endpoint.deliver([message(sent)].into_iter());
+                first(&endpoint, sent);
                 endpoint.deliver([room].into_iter());
             }
         }
+    })
+}
+
+/// It delivers what is sent.
+fn echo(endpoint: &Arc<SharedEndpoint>, inbox: Receiver<Inbox>, sends: usize) -> JoinHandle<()> {
+    give_back(endpoint, inbox, sends, |endpoint, sent| {
+        endpoint.deliver([message(sent)].into_iter());
     })
 }
 
@@ -145,6 +157,25 @@ fn refused_sends_inside_callbacks_are_followed_by_writable() {
             }
             delivered < SENDS
         });
+        broadcast.join().unwrap();
+    });
+}
+
+/// The same where nothing else makes the descriptor readable, for all is sent to others.
+#[test]
+fn writable_comes_by_itself() {
+    check(|| {
+        let (endpoint, inbox) = open(1);
+        let descriptor = shown(&endpoint);
+        let broadcast = give_back(&endpoint, inbox, 3, |_, _| {});
+        for n in 0..3 {
+            while send(&endpoint, n, Wait::No).is_err() {
+                poll_loop(&endpoint, &descriptor, |writable| {
+                    assert_eq!(writable, None);
+                    false
+                });
+            }
+        }
         broadcast.join().unwrap();
     });
 }
