@@ -119,10 +119,15 @@ impl Room {
         if messages < wanted || bytes < self.wanted[1].load(Ordering::Relaxed) {
             return false;
         }
-        // If the wish has changed meanwhile, the new one stands.
-        let _ =
-            self.wanted[0].compare_exchange(wanted, NOBODY, Ordering::Relaxed, Ordering::Relaxed);
-        true
+        // If the wish has changed meanwhile, the new one stands: also one that differs in bytes alone,
+        // which the exchange takes for the old one, and which is put back.
+        let (taken, idle) = (Ordering::Acquire, Ordering::Relaxed);
+        let met = self.wanted[0].compare_exchange(wanted, NOBODY, taken, idle);
+        let overtaken = met.is_ok() && bytes < self.wanted[1].load(Ordering::Relaxed);
+        if overtaken {
+            let _ = self.wanted[0].compare_exchange(NOBODY, wanted, idle, idle);
+        }
+        !overtaken
     }
 
     /// From now on [`Room::release`] tells when so many messages and bytes have come back in all. Look
