@@ -22,7 +22,8 @@ const MAX_MESSAGE: usize = 1 << 30;
 
 /// All words of the configuration text.
 const WORDS: &str = "id, cluster, listen, advertise, peer, quorum, first_view, insecure, \
-    hello_interval_ms, suspect_after_ms, max_message, window_messages, window_bytes, record";
+    hello_interval_ms, suspect_after_ms, max_message, window_messages, window_bytes, \
+    along_bytes, patience_ms, record";
 
 /// What a new view needs (§4.2, R5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +78,12 @@ pub struct Config {
     pub window_messages: usize,
     /// The same in bytes.
     pub window_bytes: usize,
+    /// Up to this size the body of an OBCAST goes along with what it precedes to sites that are no
+    /// destinations of it (§4.3.2); a larger one holds that instead.
+    pub along_bytes: usize,
+    /// How long an OBCAST is held for a larger one before that goes along all the same, and how long one
+    /// that does not come is awaited before it is asked for: a few round trips.
+    pub patience: Duration,
     /// The folder in which a history of the site is recorded, for `isis audit`; empty for none, unless
     /// the environment variable ISIS_RECORD names one.
     pub record: String,
@@ -99,6 +106,8 @@ impl Config {
             max_message: 64 << 20,
             window_messages: 4096,
             window_bytes: 128 << 20,
+            along_bytes: 16 << 10,
+            patience: Duration::from_millis(100),
             record: String::new(),
         }
     }
@@ -152,6 +161,8 @@ impl Config {
             "max_message" => self.max_message = word.number()?,
             "window_messages" => self.window_messages = word.number()?,
             "window_bytes" => self.window_bytes = word.number()?,
+            "along_bytes" => self.along_bytes = word.number()?,
+            "patience_ms" => self.patience = word.millis()?,
             "record" => self.record = String::from(word.value),
             unknown => {
                 return Err(invalid(format!(
@@ -308,7 +319,8 @@ mod tests {
         let config = Config::from_text(
             "id=1 cluster=x listen=[::1]:0 advertise=host-1.example:7001 peer=2@127.0.0.1:7002
              peer=3@[::1]:7003 quorum=none first_view=majority insecure=yes hello_interval_ms=10
-             suspect_after_ms=100 max_message=5 window_messages=6 window_bytes=7 record=a/b",
+             suspect_after_ms=100 max_message=5 window_messages=6 window_bytes=7 along_bytes=0
+             patience_ms=9 record=a/b",
         )
         .unwrap();
         let expected = Config {
@@ -329,6 +341,8 @@ mod tests {
             max_message: 5,
             window_messages: 6,
             window_bytes: 7,
+            along_bytes: 0,
+            patience: Duration::from_millis(9),
             record: "a/b".into(),
         };
         assert_eq!(config, expected);

@@ -23,7 +23,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "broadcast",
-        &["delivery", "ids", "machine", "time", "view", "wire"],
+        &[
+            "config", "delivery", "ids", "machine", "time", "view", "wire",
+        ],
     ),
     (
         "group",

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::Broadcast;
 use super::bcast::label_key;
 use super::era::SiteSet;
-use super::message::{Bcast, Obcast, To};
+use super::message::{Bcast, Listed, Obcast, To};
 use super::process::{InFlight, Process};
 use crate::delivery::{GroupView, Label};
 use crate::ids::{Class, GroupId, MessageId};
@@ -130,6 +130,7 @@ impl Broadcast {
         let Label::Bcast(label) = send.label else {
             return;
         };
+        let after = self.listed(&send.after);
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };
@@ -146,7 +147,7 @@ impl Broadcast {
             to,
             sites,
             clock: 0,
-            after: send.after,
+            after,
             payload: send.payload,
         };
         p.sent.opened(body.clone(), label_key(&body.label));
@@ -168,17 +169,31 @@ impl Broadcast {
             return;
         };
         self.window_leaves(process, send.id, sites);
-        let after = send.after;
-        let body = Obcast {
+        let mut body = Obcast {
             id: send.id,
             olabel,
             to,
             sites,
-            after,
+            back: 0,
+            others: Vec::new(),
             whole: true,
             payload: send.payload,
         };
+        let mut after = send.after;
+        after.retain(|id| self.store.contains_key(id));
+        body.set_after(after);
         self.send_obcast(process, body);
+    }
+
+    /// These OBCASTs, as far as they are not settled, with where they go.
+    fn listed(&self, ids: &[MessageId]) -> Vec<Listed> {
+        let known = ids.iter().filter_map(|id| Some((*id, self.store.get(id)?)));
+        known
+            .map(|(id, node)| Listed {
+                id,
+                sites: node.body.sites,
+            })
+            .collect()
     }
 
     /// DESTS(B) as of now: the process's own view of the group, or those of the list that are
@@ -295,7 +310,7 @@ impl Broadcast {
                 },
                 address: Address::Group(group),
                 label: Label::Bcast(body.label),
-                after: body.after,
+                after: body.after.iter().map(|l| l.id).collect(),
                 payload: body.payload,
             });
         }

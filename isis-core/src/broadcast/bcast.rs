@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::address::Locals;
 use super::era::SiteSet;
-use super::message::{Bcast, Control, Message, To};
+use super::message::{Bcast, Control, Listed, Message, To};
 use super::runs::NumberRun;
 use super::{Broadcast, SITE_PROCESS, Upcall, origin_id};
 use crate::delivery::{Event, Label, Message as Delivered};
@@ -54,12 +54,12 @@ impl Entry {
 }
 
 impl Broadcast {
-    /// Step 1: the body leaves, behind the OBCASTs that it lists and the finals known here.
+    /// Step 1: the body leaves, behind the finals known here.
     pub(super) fn send_bcast(&mut self, process: u32, mut body: Bcast) {
         let label = label_key(&body.label);
         body.clock = self.clock;
-        body.after.retain(|id| self.store.contains_key(id));
         let (id, sites) = (body.id, body.sites);
+        body.after = self.before_at(&body.after, sites);
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };
@@ -80,10 +80,9 @@ impl Broadcast {
                 process,
             },
         );
-        let lane = self.lane(body.payload.len(), &body.after);
+        let lane = self.lane(body.payload.len(), body.after.iter().map(|l| l.id));
         let me = self.era().me;
         for rank in self.era().others(sites) {
-            self.send_predecessors(&body.after, rank);
             self.flush_finals(rank);
         }
         self.send(sites.ranks(), lane, Message::Bcast(body.clone()));
@@ -131,11 +130,15 @@ impl Broadcast {
         let Some(entry) = self.bcasts.get(&id) else {
             return;
         };
+        if let Some(missing) = self.first_missing(&entry.body.after) {
+            return self.await_obcast(missing, id);
+        }
         let locals = match self.locals(&entry.body.to) {
             Locals::Unknown => return,
             Locals::Past => Vec::new(),
             Locals::Known(locals) => {
-                let waits = |q: &u32| self.waits_for_any(*q, &entry.body.after);
+                let after = || entry.body.after.iter().map(|l| l.id);
+                let waits = |q: &u32| self.waits_for_any(*q, after());
                 if locals.iter().any(waits) && !cfg!(isis_mutant = "R16") {
                     return;
                 }
@@ -161,6 +164,13 @@ impl Broadcast {
             Some(rank) => self.outbox_of(rank).propose(id, number),
             None => {}
         }
+    }
+
+    /// The first of these that is addressed here and is not received.
+    pub(super) fn first_missing(&self, after: &[Listed]) -> Option<MessageId> {
+        let me = self.era().me;
+        let missing = |l: &&Listed| l.sites.contains(me) && !self.is_complete(l.id);
+        after.iter().find(missing).map(|l| l.id)
     }
 
     /// Gives the withheld proposals that may be given now.
@@ -367,9 +377,9 @@ impl Broadcast {
     }
 
     /// Which lane a body takes: large ones, and what depends on them, may be overtaken by the rest.
-    pub(super) fn lane(&self, size: usize, after: &[MessageId]) -> Lane {
-        let bulk = |id: &MessageId| self.store.get(id).is_some_and(|n| n.bulk);
-        if size > BULK_ABOVE || after.iter().any(bulk) {
+    pub(super) fn lane(&self, size: usize, mut after: impl Iterator<Item = MessageId>) -> Lane {
+        let bulk = |id: MessageId| self.store.get(&id).is_some_and(|n| n.bulk);
+        if size > BULK_ABOVE || after.any(bulk) {
             Lane::Bulk
         } else {
             Lane::Data

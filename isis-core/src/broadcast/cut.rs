@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::address::Locals;
+use super::bcast::Entry;
 use super::message::{Message, Report};
 use super::runs::NumberRun;
 use super::stability::Outbox;
@@ -28,7 +29,7 @@ impl Broadcast {
         let obcasts: Vec<(MessageId, SiteSet)> = self
             .store
             .iter()
-            .filter(|(id, _)| failed(id) && !cfg!(isis_mutant = "C6"))
+            .filter(|(id, n)| failed(id) && n.body.whole && !cfg!(isis_mutant = "C6"))
             .map(|(id, n)| (*id, n.body.sites))
             .collect();
         let bcasts: Vec<_> = self
@@ -45,9 +46,8 @@ impl Broadcast {
         }
         for body in bcasts {
             for rank in self.era().others(body.sites.and(alive)) {
-                self.send_predecessors(&body.after, rank);
                 self.flush_finals(rank);
-                let lane = self.lane(body.payload.len(), &body.after);
+                let lane = self.lane(body.payload.len(), body.after.iter().map(|l| l.id));
                 self.send(core::iter::once(rank), lane, Message::Bcast(body.clone()));
             }
         }
@@ -61,11 +61,14 @@ impl Broadcast {
             NumberRun::push(&mut finals, *id, *number, *label);
         }
         let open = self.bcasts.iter().filter(|(_, e)| e.number.is_none());
+        let lacks = |e: &&Entry| self.first_missing(&e.body.after).is_some();
+        let lacking = open.clone().filter(|(_, e)| lacks(e)).map(|(id, _)| *id);
         Report {
             applied: self.era.as_ref().map(|e| e.number),
             informed: false,
             clock: self.clock,
             finals,
+            lacking: lacking.collect(),
             open: open.map(|(id, e)| (*id, e.label)).collect(),
             records: self.records(),
             stored: Vec::new(),
@@ -82,6 +85,9 @@ impl Broadcast {
             let entry = &self.bcasts[&id];
             // One that all destinations know final is in no report (R21), and may still wait here.
             let Some(number) = entry.number.or_else(|| finals.get(&id).copied()) else {
+                // It is lost with what it comes after.
+                let origin = entry.origin();
+                self.takes.remove(&origin);
                 continue;
             };
             // One whose proposal was withheld is in no queue yet.
@@ -135,6 +141,7 @@ impl Broadcast {
         self.store.clear();
         self.unresolved.clear();
         self.pinned.clear();
+        self.travel.next_era();
         self.floors.clear();
         self.runs.clear();
         self.floors_due = None;

@@ -36,6 +36,11 @@ impl SiteSet {
         SiteSet(self.0 & !(1 << rank))
     }
 
+    /// What is in either set.
+    pub fn or(self, other: SiteSet) -> SiteSet {
+        SiteSet(self.0 | other.0)
+    }
+
     /// What is in both sets.
     pub fn and(self, other: SiteSet) -> SiteSet {
         SiteSet(self.0 & other.0)

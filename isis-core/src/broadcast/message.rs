@@ -109,8 +109,9 @@ pub struct Bcast {
     pub sites: SiteSet,
     /// The sender's clock (R14).
     pub clock: u64,
-    /// The frontier of the OBCASTs that come before it (R16).
-    pub after: Vec<MessageId>,
+    /// The OBCASTs that come before it (R16), where both go: for every destination site the latest of
+    /// those that go there too.
+    pub after: Vec<Listed>,
     /// The application's bytes.
     #[serde(skip)]
     pub payload: Bytes,
@@ -127,14 +128,37 @@ pub struct Obcast {
     pub to: To,
     /// The sites of DESTS(B), by rank in the era.
     pub sites: SiteSet,
-    /// The frontier of what precedes it.
-    pub after: Vec<MessageId>,
+    /// Its sender's own predecessor in the frontier is this many before it: 1 is the previous one, 0
+    /// says that there is none.
+    pub back: u64,
+    /// The frontier of what precedes it, without that one.
+    pub others: Vec<MessageId>,
     /// Whether the payload comes along. A site that is no destination gets the header alone of one
     /// that is received at all its destinations.
     pub whole: bool,
     /// The application's bytes.
     #[serde(skip)]
     pub payload: Bytes,
+}
+
+impl Obcast {
+    /// The frontier of what precedes it.
+    pub fn after(&self) -> impl Iterator<Item = MessageId> {
+        let own = (self.back > 0).then(|| MessageId {
+            seq: self.id.seq.saturating_sub(self.back),
+            ..self.id
+        });
+        own.into_iter().chain(self.others.iter().copied())
+    }
+
+    /// Sets the frontier.
+    pub fn set_after(&mut self, mut after: Vec<MessageId>) {
+        let own = after.iter().filter(|a| a.sender == self.id.sender).max();
+        let own = own.copied();
+        self.back = own.map_or(0, |own| self.id.seq - own.seq);
+        after.retain(|a| Some(*a) != own);
+        self.others = after;
+    }
 }
 
 /// A batch of small things for one site.
@@ -148,6 +172,8 @@ pub struct Control {
     pub received: Vec<SeqRun>,
     /// OBCASTs of the receiving site *placed* here (R21).
     pub placed: Vec<SeqRun>,
+    /// OBCASTs that the receiving site named, and that do not come.
+    pub pulls: Vec<MessageId>,
     /// BCASTs of the receiving site whose final has arrived here.
     pub finals_known: Vec<SeqRun>,
     /// Broadcasts of the receiving site that all destination processes here have taken (R29).
@@ -226,7 +252,7 @@ impl Action {
     }
 }
 
-/// An OBCAST on a list of §4.3.3 step 3.3.
+/// An OBCAST with where it goes: on a list of §4.3.3 step 3.3, or before a BCAST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Listed {
     /// Its id.
@@ -362,6 +388,9 @@ pub struct Report {
     pub finals: Vec<NumberRun>,
     /// BCASTs that it holds without final, with their label's key.
     pub open: Vec<(MessageId, u32)>,
+    /// Those that come after an OBCAST to this site that nobody has brought: it is lost, with its
+    /// sender and all who took it.
+    pub lacking: Vec<MessageId>,
     /// Commit records that it stores.
     pub records: Vec<Record>,
     /// Decisions that it stored and has not applied, oldest first.

@@ -13,7 +13,8 @@
 //! | `message`, `runs`, `sound` | what is said, and what is taken |
 //! | `process`, `queue` | the state of one process: priority queues, wait queue, what it sent |
 //! | `bcast` | §4.3.1: Skeen's two phases, finals in send order (R14), proposals after OBCASTs (R16) |
-//! | `obcast` | §4.3.2: placing at arrival, predecessors' bodies sent along |
+//! | `obcast` | §4.3.2: placing what is received |
+//! | `travel` | what travels with an OBCAST, holds, pulls, and when it is received (R18, R20) |
 //! | `gbcast` | §4.3.3: the participant's and the coordinator's side of a run (R22–R24) |
 //! | `address` | §3.5: stamps, holding (R25), rejection and re-sending (R27) |
 //! | `cut` | the end of an era: pushes, the report, placing in the decided order, the next era |
@@ -34,6 +35,7 @@ mod queue;
 mod runs;
 mod sound;
 mod stability;
+mod travel;
 mod window;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,7 +54,9 @@ pub use message::{
 };
 pub use process::Process;
 pub use runs::NumberRun;
+pub use travel::Counts;
 
+use crate::config::Config;
 use crate::delivery::{Event, GroupView};
 use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
 use crate::machine::broadcast::{Effect, Note, ToEndpoint};
@@ -123,6 +127,7 @@ pub struct Broadcast {
     /// Placed everywhere, but after something that is still in the store (R21): what waits, by what
     /// it waits for. Each waits for one at a time, or long chains would be walked again and again.
     pinned: BTreeMap<MessageId, Vec<MessageId>>,
+    travel: travel::Travel,
     floors: BTreeMap<ProcessId, message::Floor>,
     runs: gbcast::Runs,
     takes: BTreeMap<MessageId, u32>,
@@ -136,7 +141,7 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// The layer of a site that has no view yet.
-    pub fn new(me: Site) -> Broadcast {
+    pub fn new(config: &Config, me: Site) -> Broadcast {
         let mut processes = BTreeMap::new();
         let site_process = ProcessId {
             site: me,
@@ -160,6 +165,7 @@ impl Broadcast {
             store: BTreeMap::new(),
             unresolved: Vec::new(),
             pinned: BTreeMap::new(),
+            travel: travel::Travel::new(config),
             floors: BTreeMap::new(),
             runs: gbcast::Runs::default(),
             takes: BTreeMap::new(),
@@ -307,7 +313,16 @@ impl Broadcast {
                 });
             }
         }
+        let late = self
+            .awaited()
+            .map(|(id, missing)| format!("{id} waits for {missing}"));
+        waits.extend(late);
         waits
+    }
+
+    /// What travelled with OBCASTs.
+    pub fn travelled(&self) -> Counts {
+        self.travel.counts
     }
 
     /// What is kept, by name: all zero when idle.

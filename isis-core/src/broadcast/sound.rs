@@ -15,8 +15,8 @@
 
 use super::era::{Era, SiteSet};
 use super::message::{
-    Action, Bcast, Completion, Control, Decision, Gbcast, MOST_NUMBERS, Message, Obcast, Record,
-    Report, To,
+    Action, Bcast, Completion, Control, Decision, Gbcast, Listed, MOST_NUMBERS, Message, Obcast,
+    Record, Report, To,
 };
 use super::runs::{NumberRun, SeqRun};
 use crate::delivery::{GroupView, MAX_DESTINATIONS, Olabel, check_name};
@@ -40,6 +40,10 @@ fn is_id(id: MessageId, class: Class) -> bool {
 
 fn is_frontier(after: &[MessageId]) -> bool {
     after.iter().all(|id| is_id(*id, Class::Obcast))
+}
+
+fn is_list(list: &[Listed]) -> bool {
+    list.iter().all(|l| is_id(l.id, Class::Obcast))
 }
 
 impl Message {
@@ -112,7 +116,7 @@ impl Bcast {
             && is_number(self.clock)
             && self.to.is_sound()
             && self.is_labelled()
-            && is_frontier(&self.after)
+            && is_list(&self.after)
     }
 
     /// Sites' own processes speak to each other alone, under a label that no application can use.
@@ -130,7 +134,8 @@ impl Obcast {
             && self.to.is_sound()
             && self.to.is_for_sites() == Some(false)
             && is_olabel(&self.olabel)
-            && is_frontier(&self.after)
+            && (self.back == 0 || self.back < self.id.seq)
+            && is_frontier(&self.others)
     }
 }
 
@@ -157,6 +162,7 @@ impl Control {
             .into_iter()
             .flatten()
             .all(SeqRun::is_sound)
+            && is_frontier(&self.pulls)
             && self
                 .floors
                 .iter()
@@ -184,7 +190,7 @@ impl Record {
         is_id(self.run, Class::Gbcast)
             && is_number(self.number)
             && self.actions.iter().all(Action::is_sound)
-            && self.before.iter().all(|l| is_id(l.id, Class::Obcast))
+            && is_list(&self.before)
             && is_view(&self.view)
     }
 }
@@ -207,7 +213,7 @@ impl Gbcast {
                     && is_number(*clock)
             }
             Gbcast::Number { number, .. } | Gbcast::Final { number, .. } => is_number(*number),
-            Gbcast::List { list, .. } => list.iter().all(|l| is_id(l.id, Class::Obcast)),
+            Gbcast::List { list, .. } => is_list(list),
             Gbcast::Store(record) => record.is_sound(),
             Gbcast::Announce(view) => is_view(view),
             Gbcast::Head { .. }
@@ -258,6 +264,7 @@ impl Report {
             && NumberRun::total(&self.finals) <= MOST_REPORTED
             && self.finals.iter().all(NumberRun::is_sound)
             && self.open.iter().all(|(id, _)| is_id(*id, Class::Bcast))
+            && self.lacking.iter().all(|id| is_id(*id, Class::Bcast))
             && self.records.iter().all(Record::is_sound)
             && is_chain(&self.stored)
     }

@@ -30,6 +30,7 @@ pub(super) struct Outbox {
     pub finals: Vec<NumberRun>,
     received: Vec<SeqRun>,
     placed: Vec<SeqRun>,
+    pub pulls: Vec<MessageId>,
     finals_known: Vec<SeqRun>,
     pub taken: Vec<SeqRun>,
     /// Up to where the carry log has been passed on.
@@ -46,6 +47,7 @@ impl Outbox {
             && self.finals.is_empty()
             && self.received.is_empty()
             && self.placed.is_empty()
+            && self.pulls.is_empty()
             && self.finals_known.is_empty()
             && self.taken.is_empty()
     }
@@ -69,6 +71,9 @@ impl Broadcast {
             return Some(Time::default());
         }
         self.floors_due
+            .into_iter()
+            .chain(self.travel.deadline())
+            .min()
     }
 
     /// Sends the small things that have gathered.
@@ -76,6 +81,7 @@ impl Broadcast {
         if self.frozen {
             return;
         }
+        self.lose_patience();
         let floors = match self.floors_due {
             Some(due) if due <= self.now => self.new_floors(),
             _ => Vec::new(),
@@ -83,8 +89,9 @@ impl Broadcast {
         self.send_outboxes(floors);
     }
 
-    /// Sends everything small, floors included: nothing follows in this era.
-    pub fn flush_outbox_for_good(&mut self) {
+    /// Sends everything that is held or waits for company: nothing follows in this era.
+    pub fn leave_nothing_behind(&mut self) {
+        self.release_holds(true);
         let floors = self.new_floors();
         self.send_outboxes(floors);
     }
@@ -100,6 +107,7 @@ impl Broadcast {
                 finals: core::mem::take(&mut outbox.finals),
                 received: core::mem::take(&mut outbox.received),
                 placed: core::mem::take(&mut outbox.placed),
+                pulls: core::mem::take(&mut outbox.pulls),
                 finals_known: core::mem::take(&mut outbox.finals_known),
                 taken: core::mem::take(&mut outbox.taken),
                 floors: floors.clone(),
@@ -146,6 +154,10 @@ impl Broadcast {
         for floor in control.floors {
             self.receive_floor(from, floor);
         }
+        for id in control.pulls {
+            self.pulled(from, id);
+        }
+        self.lose_patience();
     }
 
     fn receipt(
@@ -201,7 +213,8 @@ impl Broadcast {
 
     /// An OBCAST addressed to this site is *received* (R20).
     pub(super) fn received_here(&mut self, id: MessageId) {
-        if let Some(rank) = self.era().rank(id.sender.site) {
+        let rank = self.era().rank(id.sender.site);
+        if let Some(rank) = rank.filter(|r| *r != self.era().me) {
             SeqRun::push(&mut self.outbox_of(rank).received, id);
         }
     }
@@ -240,8 +253,15 @@ impl Broadcast {
         }
     }
 
-    /// Whether an OBCAST of a local process is received at all its destinations.
+    /// Whether an OBCAST in the store is known to be received at all its destinations.
     pub(super) fn received_everywhere(&self, id: MessageId) -> bool {
+        if self
+            .floors
+            .get(&id.sender)
+            .is_some_and(|f| id.seq < f.received)
+        {
+            return true;
+        }
         let p = self
             .processes
             .get(&id.sender.index)
@@ -347,9 +367,11 @@ impl Broadcast {
         let mut free: Vec<MessageId> = range.map(|(id, _)| *id).collect();
         let mut touched = BTreeSet::from([sender]);
         while let Some(id) = free.pop() {
-            let before = self.store.get(&id).map_or(&[][..], |n| &n.body.after);
-            if let Some(before) = before.iter().find(|a| self.store.contains_key(a)) {
-                self.pinned.entry(*before).or_default().push(id);
+            let Some(node) = self.store.get(&id) else {
+                continue;
+            };
+            if let Some(before) = node.body.after().find(|a| !self.is_settled(*a)) {
+                self.pinned.entry(before).or_default().push(id);
                 continue;
             }
             self.store.remove(&id);

@@ -113,7 +113,7 @@ impl Machine {
         self.broadcast.note(Note::CompletionBegan { view: number });
         self.begin_without_directory();
         if !self.broadcast.frozen {
-            self.broadcast.flush_outbox_for_good();
+            self.broadcast.leave_nothing_behind();
             self.cut.counts = Counts::default();
             self.cut.counts.aborted_runs = self.broadcast.uncommitted_runs().count();
         }
@@ -372,6 +372,11 @@ fn order(reports: &[&Report], clock: u64) -> Vec<(MessageId, u64)> {
             .flat_map(|r| r.open.iter().copied())
             .filter(|(id, _)| !finals.contains_key(id)),
     );
+    for lost in reports.iter().flat_map(|r| &r.lacking) {
+        // Nobody placed it; nor, then, a later one of its sender and label (R14).
+        let label = open.get(lost).copied();
+        open.retain(|id, l| id.sender != lost.sender || id < lost || Some(*l) != label);
+    }
     let end = |id: &MessageId| MessageId {
         seq: u64::MAX,
         ..*id

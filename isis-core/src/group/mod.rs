@@ -53,9 +53,9 @@ pub struct Machine {
 
 impl Machine {
     /// The machine of a site that has no view yet.
-    pub fn new(_config: &Config, me: Site) -> Machine {
+    pub fn new(config: &Config, me: Site) -> Machine {
         Machine {
-            broadcast: Broadcast::new(me),
+            broadcast: Broadcast::new(config, me),
             directory: Directory::default(),
             requests: Requests::default(),
             cut: Cut::default(),

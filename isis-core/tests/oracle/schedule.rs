@@ -61,6 +61,13 @@ pub fn run(seed: u64, verbose: bool) -> Option<String> {
     let stuck = run.stuck();
     run.trace.live = true;
     if verbose {
+        for (at, host) in &run.hosts {
+            println!(
+                "{at}: {:?}, {:#?}",
+                host.machine.gauges(),
+                host.machine.pending()
+            );
+        }
         println!("left over: {stuck:?}");
     }
     match properties::check(&run.trace) {

@@ -121,7 +121,7 @@ impl Broadcast {
     /// Sends to the participants' sites, this one last: its answer may complete the round.
     fn tell_participants(&mut self, sites: SiteSet, message: Gbcast) {
         let me = self.era().me;
-        let large = matches!(&message, Gbcast::Start { payload, .. } if self.lane(payload.len(), &[]) == Lane::Bulk);
+        let large = matches!(&message, Gbcast::Start { payload, .. } if self.lane(payload.len(), core::iter::empty()) == Lane::Bulk);
         let lane = if large { Lane::Bulk } else { Lane::Data };
         self.send(sites.ranks(), lane, Message::Gbcast(message.clone()));
         if sites.contains(me) {

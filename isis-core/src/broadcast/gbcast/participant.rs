@@ -157,7 +157,11 @@ impl Broadcast {
             id,
             sites: self.store[&id].body.sites,
         };
-        let list = self.closure(&placed).into_iter().map(listed).collect();
+        let list = self
+            .closure(placed.into_iter())
+            .into_iter()
+            .map(listed)
+            .collect();
         self.answer(run, Gbcast::List { run, list });
     }
 
@@ -229,13 +233,10 @@ impl Broadcast {
     /// Whether all that a list names and that is addressed to this site has arrived.
     fn has_arrived(&self, before: &[Listed]) -> bool {
         let me = self.era().me;
-        before.iter().filter(|l| l.sites.contains(me)).all(|l| {
-            let settled = self
-                .floors
-                .get(&l.id.sender)
-                .is_some_and(|f| l.id.seq < f.placed);
-            settled || (self.store.contains_key(&l.id) && !self.unresolved.contains(&l.id))
-        })
+        before
+            .iter()
+            .filter(|l| l.sites.contains(me))
+            .all(|l| self.is_complete(l.id) && !self.unresolved.contains(&l.id))
     }
 
     /// Steps 4.1 to 4.4 at one process, once the run heads its queues and its wait queue is up.
