@@ -196,8 +196,8 @@ pub unsafe extern "C" fn isis_site_open(
 /// to fill. Words in any order, separated by blanks: id (required), cluster, listen, advertise, peer
 /// (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
 /// majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
-/// window_messages, window_bytes, record. NULL takes the text from the environment variable
-/// ISIS_CONFIG.
+/// window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text from the
+/// environment variable ISIS_CONFIG.
 ///
 /// Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
 /// Ownership: `*out` is the caller's, to be given to isis_site_close().

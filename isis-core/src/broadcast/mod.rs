@@ -54,7 +54,7 @@ pub use message::{
 };
 pub use process::Process;
 pub use runs::NumberRun;
-pub use travel::Counts;
+pub use travel::{Counts, TRAVELLED};
 
 use crate::config::Config;
 use crate::delivery::{Event, GroupView};
@@ -320,7 +320,7 @@ impl Broadcast {
         waits
     }
 
-    /// What travelled with OBCASTs.
+    /// How often each of [`TRAVELLED`] has happened.
     pub fn travelled(&self) -> Counts {
         self.travel.counts
     }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Broadcast;
-use super::SiteSet;
+use super::era::SiteSet;
 use super::message::{Listed, Message, Obcast};
 use super::obcast::Node;
 use crate::config::Config;
@@ -36,20 +36,23 @@ pub(super) struct Travel {
     pub counts: Counts,
 }
 
-/// What travelled, since the site began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Headers of predecessors sent without their body.
-    pub headers: u64,
-    /// Bodies of predecessors sent along to a site that is no destination.
-    pub along: u64,
-    /// OBCASTs held for a large predecessor.
-    pub holds: u64,
-    /// OBCASTs asked for.
-    pub pulls: u64,
-    /// OBCASTs that came before something that precedes them.
-    pub awaited: u64,
-}
+/// How often each of [`TRAVELLED`] has happened, since the site began.
+pub type Counts = [u64; 5];
+
+/// What is counted of OBCASTs that travel.
+pub const TRAVELLED: [&str; 5] = [
+    "predecessor sent as header alone",
+    "predecessor's body sent along",
+    "OBCAST held for a large predecessor",
+    "missing predecessor asked for",
+    "OBCAST come before its predecessor",
+];
+
+const HEADER: usize = 0;
+const ALONG: usize = 1;
+const HELD: usize = 2;
+const PULLED: usize = 3;
+const AWAITED: usize = 4;
 
 /// An OBCAST that may not go to a site yet.
 #[derive(Debug)]
@@ -100,7 +103,7 @@ impl Broadcast {
     pub(super) fn transmit(&mut self, id: MessageId, rank: usize) {
         let chain = self.chain(id, rank);
         if !self.frozen && self.is_heavy(&chain, rank) {
-            self.travel.counts.holds += 1;
+            self.travel.counts[HELD] += 1;
             let due = self.now + self.travel.patience;
             self.travel.holds.push(Hold { id, rank, due });
         } else {
@@ -167,10 +170,7 @@ impl Broadcast {
                 body.whole = false;
                 body.payload = bytes::Bytes::new();
             }
-            match body.whole {
-                true => self.travel.counts.along += 1,
-                false => self.travel.counts.headers += 1,
-            }
+            self.travel.counts[if body.whole { ALONG } else { HEADER }] += 1;
         }
         let node = self.store.get_mut(&id).expect("looked up above");
         node.sent_to.insert(rank);
@@ -318,7 +318,7 @@ impl Broadcast {
             asked: false,
         });
         if awaited.waiters.insert(waiter) && !self.store.contains_key(&missing) {
-            self.travel.counts.awaited += 1;
+            self.travel.counts[AWAITED] += 1;
             self.travel
                 .pull_due
                 .get_or_insert(since + self.travel.patience);
@@ -351,7 +351,7 @@ impl Broadcast {
             // From its sender it comes by itself.
             let sender = self.era().rank(id.sender.site);
             if let Some(rank) = namer.filter(|_| namer != sender) {
-                self.travel.counts.pulls += 1;
+                self.travel.counts[PULLED] += 1;
                 self.outbox_of(rank).pulls.push(id);
             }
         }

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::broadcast::{Broadcast, Gauges, Message, Process, Stamped, Upcall};
+use crate::broadcast::{Broadcast, Counts, Gauges, Message, Process, Stamped, Upcall};
 use crate::config::Config;
 use crate::delivery::Event;
 use crate::error::Error;
@@ -88,6 +88,11 @@ impl Machine {
     /// What is kept, by name: all zero when idle.
     pub fn gauges(&self) -> Gauges {
         self.broadcast.gauges()
+    }
+
+    /// How often each of [`crate::broadcast::TRAVELLED`] has happened.
+    pub fn travelled(&self) -> Counts {
+        self.broadcast.travelled()
     }
 
     /// What local operations and the machine itself still wait for, in words.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use isis_core::broadcast::Counts;
 use isis_core::config::Config;
 use isis_core::delivery::{Endpoint, Event, Label, Limits, Olabel, Outcome};
 use isis_core::group::Machine;
@@ -20,11 +22,22 @@ use crate::trace::{Delivered, Sent, Trace, What, digest};
 /// Properties of site views: here they are given.
 const GIVEN: [&str; 3] = ["M6", "M7", "M9"];
 
+/// How many microseconds a step takes.
+const STEP: u64 = 50;
+
 struct Host {
     machine: Machine,
     /// Views decided and not installed here yet.
     installed: usize,
     excluded: bool,
+}
+
+/// What came of a schedule.
+pub struct Verdict {
+    /// What went wrong.
+    pub failure: Option<String>,
+    /// What travelled with OBCASTs.
+    pub travelled: Counts,
 }
 
 pub struct Run {
@@ -46,10 +59,14 @@ pub struct Run {
     pub names: u64,
     pub large: bool,
     pub slow_taker: bool,
+    /// A link on which things take long, so that others come first.
+    slow_link: Option<(Site, Site)>,
+    config: Config,
+    travelled: Counts,
 }
 
-/// Runs a schedule; says what went wrong.
-pub fn run(seed: u64, verbose: bool) -> Option<String> {
+/// Runs a schedule.
+pub fn run(seed: u64, verbose: bool) -> Verdict {
     let mut run = Run::new(seed, verbose);
     for _ in 0..20_000 {
         if run.sends == 0 {
@@ -70,15 +87,16 @@ pub fn run(seed: u64, verbose: bool) -> Option<String> {
         }
         println!("left over: {stuck:?}");
     }
-    match properties::check(&run.trace) {
+    let failure = match properties::check(&run.trace) {
         // Whoever acted on both views may have halted before it acted on the first.
-        Err(v) if v.text.starts_with("no site acted") => {}
-        Err(v) if !GIVEN.contains(&v.property) => {
-            return Some(format!("{}: {}", v.property, v.text));
-        }
-        _ => {}
+        Err(v) if v.text.starts_with("no site acted") => stuck,
+        Err(v) if !GIVEN.contains(&v.property) => Some(format!("{}: {}", v.property, v.text)),
+        _ => stuck,
+    };
+    Verdict {
+        failure,
+        travelled: run.travelled,
     }
-    stuck
 }
 
 fn site(id: u32) -> Site {
@@ -86,6 +104,14 @@ fn site(id: u32) -> Site {
         id: SiteId(id),
         incarnation: Incarnation(1),
     }
+}
+
+/// Small bodies count as large now and then, and patience may end after a few steps.
+fn draw_config(rng: &mut Rng) -> Config {
+    let mut config = Config::new(SiteId(0));
+    config.along_bytes = [0, 16 << 10][rng.index(2)];
+    config.patience = Duration::from_micros([STEP, 4 * STEP, 20 * STEP, 100_000][rng.index(4)]);
+    config
 }
 
 impl Run {
@@ -115,12 +141,17 @@ impl Run {
             names: rng.within(1, 3),
             large: rng.per_mille(200),
             slow_taker: rng.per_mille(300),
+            slow_link: rng
+                .per_mille(600)
+                .then(|| (site(rng.below(2) as u32), site(2))),
+            config: draw_config(&mut rng),
+            travelled: Counts::default(),
             rng,
         };
         for id in 0..n {
             let at = site(id);
             run.add(What::Start(at));
-            let machine = Machine::new(&Config::new(at.id), at);
+            let machine = Machine::new(&run.config, at);
             run.hosts.insert(
                 at,
                 Host {
@@ -143,10 +174,8 @@ impl Run {
 
     fn open(&mut self, id: ProcessId) {
         self.add(What::Open(id));
-        self.endpoints.insert(
-            id,
-            Endpoint::new(id, Limits::from(&Config::new(id.site.id))),
-        );
+        self.endpoints
+            .insert(id, Endpoint::new(id, Limits::from(&self.config)));
         self.call(
             id,
             Call::Open {
@@ -200,7 +229,11 @@ impl Run {
         let Some(host) = self.hosts.get_mut(&at) else {
             return;
         };
-        host.machine.handle(Time(self.now * 50), input, &mut out);
+        let before = host.machine.travelled();
+        host.machine.handle(Time(self.now * STEP), input, &mut out);
+        for (i, n) in host.machine.travelled().into_iter().enumerate() {
+            self.travelled[i] += n - before[i];
+        }
         for effect in out {
             match effect {
                 Effect::Send { to, lane, packet } => {
@@ -347,7 +380,7 @@ impl Run {
 
     fn tick_at(&mut self, at: Site) -> bool {
         let due = self.hosts.get(&at).and_then(|h| h.machine.deadline());
-        if due.is_some_and(|d| d.0 <= self.now * 50) {
+        if due.is_some_and(|d| d.0 <= self.now * STEP) {
             self.step(at, Input::Timeout);
             return true;
         }
@@ -382,6 +415,9 @@ impl Run {
         let Some(&(from, to)) = self.rng.pick(&open) else {
             return false;
         };
+        if self.slow_link == Some((from, to)) && self.rng.per_mille(980) {
+            return true;
+        }
         let link = self.links.get_mut(&(from, to)).unwrap();
         let candidates = Self::candidates(link);
         let i = candidates[self.rng.index(candidates.len())];

@@ -85,8 +85,10 @@ fn every_scenario_is_named() {
     let mut review = (1..=10)
         .chain([12])
         .chain(14..=22)
+        .chain([27])
         .chain(44..=47)
         .chain(49..=55);
     assert_eq!(missing("review_", &mut review), [0; 0]);
     assert_eq!(missing("trace_", &mut (1..=9)), [0; 0]);
+    assert_eq!(missing("c", &mut (1..=6)), [0; 0]);
 }

@@ -241,13 +241,14 @@ fn s4_4_stores_are_empty_when_all_is_placed() {
 #[test]
 fn s4_4_a_copy_that_comes_after_collection_is_dropped() {
     let mut c = Cluster::running(3);
+    c.hold(0, 2, "obcast m");
     c.obcast(p(0), list(&[p(1), p(2)]), Causal, "m");
-    c.pass(0, 1, "obcast m");
-    c.take(p(1));
-    c.hold(1, 2, "obcast");
+    c.run();
+    c.hold(1, 2, "obcast m");
     c.obcast(p(1), list(&[p(2)]), Causal, "n");
     c.run();
-    assert_eq!(c.flying(1, 2)[..1], ["obcast m"]);
+    assert_eq!(c.flying(1, 2), ["obcast m"], "asked for");
+    c.release(0, 2);
     c.settle();
     assert_eq!(c.messages(p(2)), ["o:m", "o:n"]);
 }

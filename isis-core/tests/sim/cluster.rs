@@ -264,6 +264,8 @@ impl Cluster {
         config.hello_interval = self.options.hello;
         config.suspect_after = self.options.suspect;
         config.window_messages = self.options.window_messages;
+        config.along_bytes = self.options.along_bytes;
+        config.patience = self.options.patience;
         config
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use isis_core::broadcast::{Counts as Travelled, TRAVELLED};
+
 /// How often each kind of event occurred in one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -25,11 +27,13 @@ pub struct Counts {
     pub own_pauses: u64,
     pub would_block: u64,
     pub ended_blocked: u64,
+    /// Of each of [`TRAVELLED`].
+    pub travelled: Travelled,
 }
 
 /// The events that at least [`LEAST_SHARE`] of all seeds must show.
 type Event = (&'static str, fn(&Counts) -> u64);
-const REQUIRED: [Event; 8] = [
+const REQUIRED: [Event; 13] = [
     ("take-over", |c| c.take_overs),
     ("completion of an orphan", |c| c.orphans),
     ("reconnect and resume", |c| c.reconnects),
@@ -38,6 +42,11 @@ const REQUIRED: [Event; 8] = [
     ("blocked and resumed", |c| c.resumed),
     ("GBCAST run whose coordinator died", |c| c.orphaned_runs),
     ("rejection and re-send", |c| c.resent),
+    (TRAVELLED[0], |c| c.travelled[0]),
+    (TRAVELLED[1], |c| c.travelled[1]),
+    (TRAVELLED[2], |c| c.travelled[2]),
+    (TRAVELLED[3], |c| c.travelled[3]),
+    (TRAVELLED[4], |c| c.travelled[4]),
 ];
 const OTHERS: [Event; 7] = [
     ("GBCAST run aborted by a site view", |c| c.aborted_runs),

@@ -117,6 +117,9 @@ pub struct Options {
     pub large: u64,
     pub large_size: usize,
     pub window_messages: usize,
+    /// Of OBCASTs' predecessors (R18): what is large, and what is a few round trips.
+    pub along_bytes: usize,
+    pub patience: Duration,
     /// Per mille of machine steps after which its thread is not scheduled for a while.
     pub stall: u64,
     pub stall_time: u64,
@@ -139,6 +142,8 @@ impl Options {
         } else {
             4096
         };
+        let along_bytes = [0, 20, 16 << 10][r.index(3)];
+        let patience = Duration::from_millis([2, 20, 100][r.index(3)]);
         Options {
             listed,
             late: if r.per_mille(350) {
@@ -178,6 +183,8 @@ impl Options {
             large: if r.per_mille(250) { 30 } else { 0 },
             large_size: r.within(40_000, 400_000) as usize,
             window_messages,
+            along_bytes,
+            patience,
             stall: [0, 2, 10][r.index(3)],
             stall_time: [MS, 10 * MS, 60 * MS][r.index(3)],
             drift: [0, 0, 15][r.index(3)],

@@ -325,8 +325,12 @@ impl Node {
                 }
                 let next = self.to_broadcast.pop_front();
                 let mut out = Vec::new();
+                let before = self.broadcast.travelled();
                 self.broadcast
                     .handle(now, next.unwrap_or(ToBroadcast::Timeout), &mut out);
+                for (i, n) in self.broadcast.travelled().into_iter().enumerate() {
+                    env.counts.travelled[i] += n - before[i];
+                }
                 self.broadcast_effects.extend(out);
             }
         }
