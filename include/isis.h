@@ -145,7 +145,8 @@ extern "C" {
 #define ISIS_EBLOCKED -17
 
 /**
- * An invariant of the library broke. The site has halted; close it. Please report it.
+ * An invariant of the library broke, or the registered comparison of olabels is at fault:
+ * isis_last_error() says which. The site has halted; close it. Please report the one, mend the other.
  */
 #define ISIS_EPANIC -18
 
@@ -221,6 +222,27 @@ extern "C" {
  * This site begins alone, at the operator's risk.
  */
 #define ISIS_FIRST_VIEW_ALONE 2
+
+/**
+ * The first olabel is less: an OBCAST with it comes before a later one with the second.
+ */
+#define ISIS_OLABEL_BEFORE -1
+
+/**
+ * OBCASTs with these olabels come in the order in which they are sent.
+ */
+#define ISIS_OLABEL_EQUAL 0
+
+/**
+ * The first olabel is greater. An OBCAST with the second one that is sent later is accepted all the
+ * same; nothing orders the two, and the statistic `late_olabels` counts it.
+ */
+#define ISIS_OLABEL_AFTER 1
+
+/**
+ * Nothing orders them.
+ */
+#define ISIS_OLABEL_UNRELATED 2
 
 /**
  * Wait for room instead of returning ISIS_EAGAIN; as long as isis_set_send_timeout() says.
@@ -453,6 +475,23 @@ typedef struct isis_site_options {
      * never the site; the log says so.
      */
     const char *record;
+    /**
+     * The name of the comparison of olabels below; NULL if there is none, and olabels are streams and
+     * sets of streams. Sites with different names refuse each other.
+     */
+    const char *olabel_order;
+    /**
+     * How one olabel stands to another (3.2): ISIS_OLABEL_*. Called on the thread that sends an OBCAST
+     * with an olabel, before that send returns, under no lock; it counts as a callback, and must return.
+     * It must be pure, and answer for two olabels in either order alike: what it says is remembered.
+     * Another answer, or one that contradicts another, halts the site, and isis_last_error() names both
+     * olabels.
+     */
+    int (*compare_olabels)(void *user, const char *first, const char *second);
+    /**
+     * Given to `compare_olabels`, possibly by several threads at once; must live as long as the site.
+     */
+    void *compare_user;
 } isis_site_options;
 
 /**
@@ -551,6 +590,10 @@ typedef struct isis_stats {
      * Connections, half-open ones included.
      */
     uint64_t connections;
+    /**
+     * A counter: OBCASTs sent here whose olabel was less than that of one sent or taken before.
+     */
+    uint64_t late_olabels;
 } isis_stats;
 
 /**
@@ -869,8 +912,8 @@ int isis_site_open(const struct isis_site_options *options, isis_site *out);
  * to fill. Words in any order, separated by blanks: id (required), cluster, listen, advertise, peer
  * (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
  * majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
- * window_messages, window_bytes, record. NULL takes the text from the environment variable
- * ISIS_CONFIG.
+ * window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text from the
+ * environment variable ISIS_CONFIG. A comparison of olabels takes isis_site_open().
  *
  * Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
  * Ownership: `*out` is the caller's, to be given to isis_site_close().
@@ -1132,7 +1175,8 @@ int isis_bcastv(isis_group group,
 /**
  * OBCAST(msg, olabel, dests) of 3.2 to the members of a group: delivered here at once, and
  * elsewhere after every OBCAST that *precedes* it. `olabel`: NULL is comparable with all others of
- * the group (causal order); a name, with those of the same stream.
+ * the group (causal order); a name, with those of the same stream, "x,y" with those of x and of y; a
+ * site opened with `compare_olabels` compares names by that instead.
  *
  * `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_UNORDERED.
  * Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
@@ -1141,7 +1185,8 @@ int isis_bcastv(isis_group group,
  * not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
  * another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
  * room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad
- * label; ISIS_EBUSY ISIS_WAIT inside a callback: do without it.
+ * label, or an empty stream in it; ISIS_EBUSY ISIS_WAIT inside a callback: do without it;
+ * ISIS_EPANIC the registered comparison of olabels is at fault: the site has halted.
  */
 int isis_obcast(isis_group group,
                 const char *olabel,

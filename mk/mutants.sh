@@ -36,6 +36,7 @@ R12 nobody reports before all have pushed
 R14 finals of a sender and label never decrease
 R15 finals known here leave before the next body
 R16 a proposal waits for the OBCASTs that the BCAST lists
+R18 a header goes alone only where the body is safe
 R21 ids are kept until placed everywhere, not received
 R22 wait queues go up when the GBCAST heads all queues
 R24 a GBCAST is placed when all have stored its record

@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use crate::error::Error;
 use crate::ids::{MAX_SITES, SiteId};
+use crate::order::Comparison;
 
 /// A cluster's name is at most this many bytes.
 const MAX_CLUSTER: usize = 255;
@@ -87,6 +88,9 @@ pub struct Config {
     /// The folder in which a history of the site is recorded, for `isis audit`; empty for none, unless
     /// the environment variable ISIS_RECORD names one.
     pub record: String,
+    /// The order of olabels (§3.2): a comparison of the application's, or streams and sets of streams.
+    /// Sites with another registration are refused.
+    pub olabels: Option<Comparison>,
 }
 
 impl Config {
@@ -109,6 +113,7 @@ impl Config {
             along_bytes: 16 << 10,
             patience: Duration::from_millis(100),
             record: String::new(),
+            olabels: None,
         }
     }
 
@@ -178,6 +183,12 @@ impl Config {
         if self.cluster.is_empty() || self.cluster.len() > MAX_CLUSTER {
             return Err(invalid(format!(
                 "cluster: expected 1 to {MAX_CLUSTER} bytes"
+            )));
+        }
+        let order = self.olabels.as_ref().map(Comparison::name);
+        if order.is_some_and(|name| name.is_empty() || name.len() > MAX_CLUSTER) {
+            return Err(invalid(format!(
+                "name of the comparison of olabels: expected 1 to {MAX_CLUSTER} bytes"
             )));
         }
         check_address("listen", &self.listen, true)?;
@@ -344,6 +355,7 @@ mod tests {
             along_bytes: 0,
             patience: Duration::from_millis(9),
             record: "a/b".into(),
+            olabels: None,
         };
         assert_eq!(config, expected);
     }

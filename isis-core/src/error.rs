@@ -56,6 +56,10 @@ pub enum Error {
     /// The process was forked after the site was opened.
     #[error("this handle belongs to the parent process")]
     Forked,
+    /// The registered comparison of olabels failed or contradicts itself; the text names both olabels.
+    /// The site has halted: mend the comparison.
+    #[error("comparison of olabels: {0}")]
+    Olabels(String),
     /// An invariant of the library broke; the site has halted. Please report it.
     #[error("internal error: {0}")]
     Internal(String),

@@ -16,6 +16,7 @@ pub mod group;
 pub mod ids;
 pub mod link;
 pub mod machine;
+pub mod order;
 // The only place with a clock, threads and sockets (clippy.toml forbids them elsewhere).
 #[cfg(feature = "std")]
 #[allow(clippy::disallowed_types)]

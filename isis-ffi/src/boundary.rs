@@ -94,10 +94,11 @@ pub(crate) fn about(handle: u64) {
 }
 
 /// Runs a callback of the application.
-pub(crate) fn in_callback(call: impl FnOnce()) {
+pub(crate) fn in_callback<T>(call: impl FnOnce() -> T) -> T {
     CALLBACKS.with(|depth| depth.set(depth.get() + 1));
-    call();
+    let answer = call();
     CALLBACKS.with(|depth| depth.set(depth.get() - 1));
+    answer
 }
 
 /// Refuses what would wait, or take events, inside a callback: nothing could end that wait.

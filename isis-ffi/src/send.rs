@@ -203,7 +203,8 @@ pub unsafe extern "C" fn isis_bcastv(
 
 /// OBCAST(msg, olabel, dests) of 3.2 to the members of a group: delivered here at once, and
 /// elsewhere after every OBCAST that *precedes* it. `olabel`: NULL is comparable with all others of
-/// the group (causal order); a name, with those of the same stream.
+/// the group (causal order); a name, with those of the same stream, "x,y" with those of x and of y; a
+/// site opened with `compare_olabels` compares names by that instead.
 ///
 /// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_UNORDERED.
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
@@ -212,7 +213,8 @@ pub unsafe extern "C" fn isis_bcastv(
 /// not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
 /// another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
 /// room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad
-/// label; ISIS_EBUSY ISIS_WAIT inside a callback: do without it.
+/// label, or an empty stream in it; ISIS_EBUSY ISIS_WAIT inside a callback: do without it;
+/// ISIS_EPANIC the registered comparison of olabels is at fault: the site has halted.
 ///
 /// # Safety
 /// `olabel` is NULL or a string; `data` has `len` bytes; `id` is NULL or writable.

@@ -1,19 +1,20 @@
 //! Sites: opening from a struct or from text, closing, site views, statistics.
 
 use std::env;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::offset_of;
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 use std::time::Duration;
 
 use isis_core::Error;
 use isis_core::config::{Config, FirstView, Quorum};
 use isis_core::ids::SiteId;
+use isis_core::order::{Comparison, Relation};
 use isis_core::runtime::Site;
 use parking_lot::Mutex;
 
 use crate::args::{give, list, optional_text, present, sized, text, timeout};
-use crate::boundary::{accessor, boundary, not_in_callback, watch_for_forks};
+use crate::boundary::{accessor, boundary, in_callback, not_in_callback, watch_for_forks};
 use crate::farewell::Farewell;
 use crate::group::GROUPS;
 use crate::ids::isis_site_id;
@@ -127,7 +128,34 @@ pub struct isis_site_options {
     /// the environment variable ISIS_RECORD names, or none. An error of the disk ends the recording,
     /// never the site; the log says so.
     pub record: *const c_char,
+    /// The name of the comparison of olabels below; NULL if there is none, and olabels are streams and
+    /// sets of streams. Sites with different names refuse each other.
+    pub olabel_order: *const c_char,
+    /// How one olabel stands to another (3.2): ISIS_OLABEL_*. Called on the thread that sends an OBCAST
+    /// with an olabel, before that send returns, under no lock; it counts as a callback, and must return.
+    /// It must be pure, and answer for two olabels in either order alike: what it says is remembered.
+    /// Another answer, or one that contradicts another, halts the site, and isis_last_error() names both
+    /// olabels.
+    pub compare_olabels: Option<
+        unsafe extern "C" fn(
+            user: *mut c_void,
+            first: *const c_char,
+            second: *const c_char,
+        ) -> c_int,
+    >,
+    /// Given to `compare_olabels`, possibly by several threads at once; must live as long as the site.
+    pub compare_user: *mut c_void,
 }
+
+/// The first olabel is less: an OBCAST with it comes before a later one with the second.
+pub const ISIS_OLABEL_BEFORE: c_int = -1;
+/// OBCASTs with these olabels come in the order in which they are sent.
+pub const ISIS_OLABEL_EQUAL: c_int = 0;
+/// The first olabel is greater. An OBCAST with the second one that is sent later is accepted all the
+/// same; nothing orders the two, and the statistic `late_olabels` counts it.
+pub const ISIS_OLABEL_AFTER: c_int = 1;
+/// Nothing orders them.
+pub const ISIS_OLABEL_UNRELATED: c_int = 2;
 
 const DEFAULTS: isis_site_options = isis_site_options {
     struct_size: size_of::<isis_site_options>(),
@@ -146,6 +174,9 @@ const DEFAULTS: isis_site_options = isis_site_options {
     window_messages: 0,
     window_bytes: 0,
     record: null(),
+    olabel_order: null(),
+    compare_olabels: None,
+    compare_user: null_mut(),
 };
 
 /// Sets `struct_size` and the defaults. NULL is allowed and does nothing.
@@ -197,7 +228,7 @@ pub unsafe extern "C" fn isis_site_open(
 /// (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
 /// majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
 /// window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text from the
-/// environment variable ISIS_CONFIG.
+/// environment variable ISIS_CONFIG. A comparison of olabels takes isis_site_open().
 ///
 /// Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
 /// Ownership: `*out` is the caller's, to be given to isis_site_close().
@@ -279,7 +310,49 @@ unsafe fn config_of(options: &isis_site_options) -> Result<Config, Failure> {
     set_size(&mut config.max_message, options.max_message);
     set_size(&mut config.window_messages, options.window_messages);
     set_size(&mut config.window_bytes, options.window_bytes);
+    // SAFETY: the caller's promises.
+    config.olabels = unsafe { comparison_of(options) }?;
     Ok(config)
+}
+
+/// The application's pointer, which it has made fit for any thread.
+struct User(*mut c_void);
+
+// SAFETY: the documentation of `compare_user` asks the application for that.
+unsafe impl Send for User {}
+// SAFETY: as above.
+unsafe impl Sync for User {}
+
+/// The registered comparison, if there is one.
+///
+/// # Safety
+/// The name is NULL or a string; the function does what its documentation says.
+unsafe fn comparison_of(options: &isis_site_options) -> Result<Option<Comparison>, Failure> {
+    // SAFETY: the caller's promise.
+    let name = unsafe { optional_text(options.olabel_order, "options.olabel_order") }?;
+    let (Some(name), Some(compare)) = (name, options.compare_olabels) else {
+        return match (name, options.compare_olabels) {
+            (None, None) => Ok(None),
+            _ => Err(Failure::invalid(
+                "options.olabel_order and options.compare_olabels go together",
+            )),
+        };
+    };
+    let user = User(options.compare_user);
+    Ok(Some(Comparison::new(name, move |first, second| {
+        let User(user) = &user;
+        let text = |s: &str| CString::new(s).map_err(|e| e.to_string());
+        let (first, second) = (text(first)?, text(second)?);
+        // SAFETY: the caller's promise; both strings live until it returns.
+        let answer = in_callback(|| unsafe { compare(*user, first.as_ptr(), second.as_ptr()) });
+        match answer {
+            ISIS_OLABEL_BEFORE => Ok(Relation::Before),
+            ISIS_OLABEL_EQUAL => Ok(Relation::Equal),
+            ISIS_OLABEL_AFTER => Ok(Relation::After),
+            ISIS_OLABEL_UNRELATED => Ok(Relation::Unrelated),
+            other => Err(format!("it answered {other}")),
+        }
+    })))
 }
 
 /// # Safety

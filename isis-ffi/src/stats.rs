@@ -47,6 +47,8 @@ pub struct isis_stats {
     pub in_flight_bytes: u64,
     /// Connections, half-open ones included.
     pub connections: u64,
+    /// A counter: OBCASTs sent here whose olabel was less than that of one sent or taken before.
+    pub late_olabels: u64,
 }
 
 fn statistics_of(stats: &Stats, struct_size: usize) -> isis_stats {
@@ -68,6 +70,7 @@ fn statistics_of(stats: &Stats, struct_size: usize) -> isis_stats {
         in_flight_messages: stats.in_flight_messages as u64,
         in_flight_bytes: stats.in_flight_bytes as u64,
         connections: stats.connections as u64,
+        late_olabels: stats.late_olabels,
     }
 }
 

@@ -49,7 +49,8 @@ pub const ISIS_ENOTSUP: c_int = -15;
 pub const ISIS_EVERSION: c_int = -16;
 /// No quorum of the site view is reachable. Wait for the *unblocked* event.
 pub const ISIS_EBLOCKED: c_int = -17;
-/// An invariant of the library broke. The site has halted; close it. Please report it.
+/// An invariant of the library broke, or the registered comparison of olabels is at fault:
+/// isis_last_error() says which. The site has halted; close it. Please report the one, mend the other.
 pub const ISIS_EPANIC: c_int = -18;
 
 /// A failed call: its code, and the words that isis_last_error() will give.
@@ -103,7 +104,7 @@ pub(crate) fn code_of(error: &Error) -> c_int {
         Error::NotSupported(_) => ISIS_ENOTSUP,
         Error::Blocked => ISIS_EBLOCKED,
         Error::Forked => ISIS_EFORKED,
-        // The core may learn of failures that this header does not know yet.
+        // Olabels, Internal; and the core may learn of failures that this header does not know yet.
         _ => ISIS_EPANIC,
     }
 }

@@ -32,6 +32,7 @@ from ._errors import (
     MessageTooLargeError,
     NetworkError,
     NotMemberError,
+    OlabelError,
     ProtocolError,
     UnsupportedError,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "MessageTooLargeError",
     "NetworkError",
     "NotMemberError",
+    "OlabelError",
     "Process",
     "ProcessId",
     "ProtocolError",

@@ -72,5 +72,12 @@ class UnsupportedError(IsisError, NotImplementedError):
     """Not available in this build or configuration."""
 
 
+class OlabelError(IsisError):
+    """The registered comparison of olabels raised or contradicts itself; the text names both olabels.
+
+    The site has halted: close it and mend the comparison.
+    """
+
+
 class InternalError(IsisError):
     """An invariant of the library broke, and the site has halted. Please report it."""

@@ -228,6 +228,8 @@ class Site:
         window_messages: Optional[int] = None,
         window_bytes: Optional[int] = None,
         record: Union[str, PathLike[str], None] = None,
+        olabel_order: Optional[str] = None,
+        compare_olabels: Optional[Callable[[str, str], Optional[int]]] = None,
     ) -> Self: ...
     @staticmethod
     def from_config(text: Optional[str] = None) -> Site: ...

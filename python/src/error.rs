@@ -26,6 +26,7 @@ exceptions!(
     MessageTooLargeError,
     NetworkError,
     NotMemberError,
+    OlabelError,
     ProtocolError,
     UnsupportedError
 );
@@ -47,6 +48,7 @@ pub fn exception(error: Error) -> PyErr {
         Error::NotSupported(_) => UnsupportedError::new_err(text),
         Error::Blocked => BlockedError::new_err(text),
         Error::Forked => ForkedError::new_err(text),
+        Error::Olabels(_) => OlabelError::new_err(text),
         Error::Internal(_) => InternalError::new_err(text),
         _ => IsisError::new_err(text),
     }

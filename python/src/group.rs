@@ -112,7 +112,8 @@ impl Group {
     ///
     /// Without ``olabel`` it is *causal*: it comes after every OBCAST of the group that this process
     /// sent or was handed before. With ``olabel`` it is of that stream, and comes after those of the
-    /// stream and the causal ones only. With ``ordered=False`` it comes in any order. The other
+    /// stream and the causal ones only; ``"x,y"`` is in both streams, x and y. A site with
+    /// ``compare_olabels`` compares olabels by that instead (:class:`OlabelError`). With ``ordered=False`` it comes in any order. The other
     /// arguments, blocking and errors as in :meth:`bcast`.
     #[pyo3(signature = (payload, olabel=None, *, ordered=true, block=true, timeout=None))]
     fn obcast(

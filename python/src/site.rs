@@ -9,6 +9,7 @@ use std::time::Duration;
 use isis_core::Error;
 use isis_core::config::{Config, FirstView, Quorum};
 use isis_core::ids;
+use isis_core::order::{Comparison, Relation};
 use isis_core::runtime::{self, FAREWELL};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
@@ -25,7 +26,7 @@ use crate::ids::SiteId;
 use crate::inbox::Kind;
 use crate::logging;
 use crate::process::Process;
-use crate::wait::{self, Timeout, may_block};
+use crate::wait::{self, Timeout, as_callback, may_block};
 
 /// How long the end of a `with` block waits for the others to agree.
 pub const ON_EXIT: Duration = Duration::from_secs(10);
@@ -56,6 +57,15 @@ struct Handle {
 /// ``window_bytes`` in bytes, ``window_messages`` counts broadcasts; ``None`` is the default.
 /// ``record`` is a folder in which a history of the site is recorded, for ``isis audit``; so is the
 /// environment variable ``ISIS_RECORD``. An error of the disk ends the recording, never the site.
+///
+/// Without ``compare_olabels`` olabels are streams and sets of streams (:meth:`Group.obcast`). With it,
+/// ``compare_olabels(a, b)`` says how one stands to another (report §3.2): negative, a is less, so that
+/// an OBCAST with a comes before a later one with b; positive, a is greater; 0, in the order in which
+/// they are sent; ``None``, nothing orders them. It is called on the thread that sends, as a callback,
+/// and must be pure: its answers are remembered. ``olabel_order`` is its name; sites with different
+/// names refuse each other. If it raises, or contradicts itself, the send raises :class:`OlabelError`
+/// and the site halts. An olabel less than an earlier one is accepted, unordered against that one, and
+/// counted (``late_olabels`` of :meth:`stats`).
 ///
 /// Opening binds the port and returns; the first view comes later (:meth:`wait_view`). Raises
 /// :class:`ArgumentError`, :class:`NetworkError`, :class:`UnsupportedError`. Every method may be
@@ -102,6 +112,37 @@ fn first_view(word: &str) -> PyResult<FirstView> {
     }
 }
 
+fn comparison(
+    py: Python<'_>,
+    name: Option<String>,
+    compare: Option<Py<PyAny>>,
+) -> PyResult<Option<Comparison>> {
+    match (name, compare) {
+        (None, None) => Ok(None),
+        (Some(name), Some(compare)) if compare.bind(py).is_callable() => {
+            Ok(Some(Comparison::new(name, move |first, second| {
+                Python::attach(|py| relation(py, &compare, first, second))
+                    .map_err(|e| e.to_string())
+            })))
+        }
+        _ => Err(ArgumentError::new_err(
+            "olabel_order, a name, and compare_olabels, a callable, go together",
+        )),
+    }
+}
+
+/// Asks Python how one olabel stands to another.
+fn relation(py: Python<'_>, compare: &Py<PyAny>, first: &str, second: &str) -> PyResult<Relation> {
+    let answer = as_callback(|| compare.call1(py, (first, second)))?;
+    let answer: Option<i64> = answer.extract(py)?;
+    Ok(match answer {
+        None => Relation::Unrelated,
+        Some(0) => Relation::Equal,
+        Some(n) if n < 0 => Relation::Before,
+        Some(_) => Relation::After,
+    })
+}
+
 fn open(py: Python<'_>, config: Config) -> PyResult<Site> {
     logging::start(py)?;
     let site = py
@@ -130,7 +171,8 @@ impl Site {
     #[pyo3(signature = (
         id, *, listen="127.0.0.1:0", peers=None, advertise="", cluster="isis", quorum="majority",
         first_view="all", insecure=false, hello_interval=None, suspect_after=None,
-        max_message=None, window_messages=None, window_bytes=None, record=None
+        max_message=None, window_messages=None, window_bytes=None, record=None,
+        olabel_order=None, compare_olabels=None
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
@@ -149,6 +191,8 @@ impl Site {
         window_messages: Option<usize>,
         window_bytes: Option<usize>,
         record: Option<PathBuf>,
+        olabel_order: Option<String>,
+        compare_olabels: Option<Py<PyAny>>,
     ) -> PyResult<Site> {
         entry(|| {
             let mut config = Config::new(ids::SiteId(id));
@@ -175,6 +219,7 @@ impl Site {
                     ArgumentError::new_err(format!("record is not UTF-8: {folder:?}"))
                 })?;
             }
+            config.olabels = comparison(py, olabel_order, compare_olabels)?;
             open(py, config)
         })
     }

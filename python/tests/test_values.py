@@ -77,7 +77,7 @@ def test_every_exception_is_an_isis_error_and_says_what_to_do() -> None:
         for value in vars(isis).values()
         if isinstance(value, type) and issubclass(value, BaseException)
     ]
-    assert len(kinds) == 15
+    assert len(kinds) == 16
     for kind in kinds:
         assert issubclass(kind, isis.IsisError)
         assert kind.__doc__ and kind.__module__ == "isis"

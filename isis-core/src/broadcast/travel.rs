@@ -280,9 +280,10 @@ impl Broadcast {
                 self.propose(id);
                 continue;
             }
-            let mut after = self.store[&id].body.after();
-            let missing = after.find(|a| !self.is_complete(*a));
-            drop(after);
+            let Some(node) = self.store.get(&id) else {
+                continue;
+            };
+            let missing = node.body.after().find(|a| !self.is_complete(*a));
             match missing {
                 Some(missing) => self.await_obcast(missing, id),
                 None => {

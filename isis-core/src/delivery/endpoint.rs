@@ -14,36 +14,16 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::event::{Event, Outcome};
+use super::limits::{Limits, MAX_DESTINATIONS};
 use super::name::check_name;
-use super::olabel::{Label, Olabel, Past};
-use crate::config::Config;
+use super::olabel::{Label, Olabel, Past, streams};
 use crate::error::Error;
 use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
 use crate::machine::broadcast::{Address, Call, Send, Status, ToEndpoint};
-
-/// An explicit destination list names at most this many processes.
-pub const MAX_DESTINATIONS: usize = 4096;
+use crate::order::Relation;
 
 /// How many taken events may go unreported before the machine must hear of it.
 const TAKEN_BATCH: u64 = 64;
-
-/// The limits of a process, from its site's [`Config`].
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    max_message: usize,
-    window_messages: usize,
-    window_bytes: usize,
-}
-
-impl From<&Config> for Limits {
-    fn from(config: &Config) -> Limits {
-        Limits {
-            max_message: config.max_message,
-            window_messages: config.window_messages,
-            window_bytes: config.window_bytes,
-        }
-    }
-}
 
 /// An answer to a status call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +46,8 @@ pub struct Endpoint {
     taken: u64,
     reported: u64,
     past: Past,
+    /// OBCASTs whose olabel was less than that of an earlier one.
+    late: u64,
     groups: BTreeSet<GroupId>,
     /// Groups that it has asked to leave and is still in.
     leaving: BTreeSet<GroupId>,
@@ -98,7 +80,8 @@ impl Endpoint {
             pushed: 0,
             taken: 0,
             reported: 0,
-            past: Past::default(),
+            past: Past::new(limits.compared),
+            late: 0,
             groups: BTreeSet::new(),
             leaving: BTreeSet::new(),
             in_flight: (0, 0),
@@ -294,6 +277,22 @@ impl Endpoint {
         self.send(address, Label::Bcast(Arc::from(label)), after, payload)
     }
 
+    /// With a registered comparison: the names of which the endpoint must learn how they stand to this
+    /// olabel's before [`Endpoint::obcast`] takes it.
+    pub fn questions(&self, olabel: &Olabel) -> Vec<Arc<str>> {
+        self.past.questions(olabel)
+    }
+
+    /// The answer to a question: how the earlier name stands to the other.
+    pub fn learn(&mut self, earlier: &Arc<str>, name: &Arc<str>, relation: Relation) {
+        self.past.learn(earlier, name, relation);
+    }
+
+    /// How many OBCASTs had an olabel less than an earlier one's (§3.2): nothing orders the two.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
     /// OBCAST(msg, olabel, dests) of §3.2.
     pub fn obcast(
         &mut self,
@@ -303,6 +302,16 @@ impl Endpoint {
     ) -> Result<(MessageId, Call), Error> {
         if let Olabel::Stream(name) = &olabel {
             check_name("olabel", name, false)?;
+            if !self.limits.compared && streams(name).any(str::is_empty) {
+                return Err(Error::Name(format!(
+                    "the olabel {name:?} names an empty stream"
+                )));
+            }
+        }
+        if let Some(earlier) = self.past.questions(&olabel).first() {
+            return Err(Error::Internal(format!(
+                "{earlier:?} and {olabel:?} were not compared"
+            )));
         }
         let group = match &address {
             Address::Group(g) => Some(*g),
@@ -313,6 +322,7 @@ impl Endpoint {
         let Call::Send(Send { id, after, .. }) = &sent.1 else {
             unreachable!()
         };
+        self.late += u64::from(self.past.is_late(&olabel));
         self.past.add(*id, group, olabel, after);
         Ok(sent)
     }

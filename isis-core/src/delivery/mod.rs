@@ -2,11 +2,13 @@
 
 mod endpoint;
 mod event;
+mod limits;
 mod name;
 mod olabel;
 
-pub use endpoint::{Endpoint, Limits, MAX_DESTINATIONS, StatusAnswer};
+pub use endpoint::{Endpoint, StatusAnswer};
 pub use event::{Event, GroupView, LeaveReason, Message, Outcome};
+pub use limits::{Limits, MAX_DESTINATIONS};
 pub use name::MAX_NAME;
 pub(crate) use name::check_name;
 pub use olabel::{Label, Olabel, Past};

@@ -258,5 +258,9 @@ fn words(reason: &Refusal) -> String {
         Refusal::Dead(view) => format!("you are dead since view {}", view.number.0),
         Refusal::WrongSite { ours } => format!("I am site {ours}"),
         Refusal::Authentication => "authentication failed".to_string(),
+        Refusal::Olabels { ours } if ours.is_empty() => {
+            "I have no comparison of olabels registered".to_string()
+        }
+        Refusal::Olabels { ours } => format!("I compare olabels by {ours:?}"),
     }
 }

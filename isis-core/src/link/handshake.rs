@@ -66,6 +66,7 @@ impl Transport {
         let session = known.and_then(|site| self.sessions.get(&site));
         Greeting {
             cluster: self.settings.cluster.clone(),
+            olabels: self.settings.olabels.clone(),
             epoch: self.view.as_ref().map(|view| view.epoch),
             from: self.me,
             to,
@@ -150,6 +151,9 @@ impl Transport {
         } else if wrong_site {
             let ours = self.me.id;
             Some(Refusal::WrongSite { ours })
+        } else if greeting.olabels != self.settings.olabels {
+            let ours = self.settings.olabels.clone();
+            Some(Refusal::Olabels { ours })
         } else if !greeting.authentication.is_empty() {
             Some(Refusal::Authentication)
         } else if epochs.is_some_and(|(a, b)| a != b) {

@@ -88,6 +88,7 @@ pub struct Counters {
 #[derive(Debug)]
 struct Settings {
     cluster: String,
+    olabels: String,
     address: String,
     hello_interval: Duration,
     suspect_after: Duration,
@@ -126,6 +127,10 @@ impl Transport {
             me,
             settings: Settings {
                 cluster: config.cluster.clone(),
+                olabels: config
+                    .olabels
+                    .as_ref()
+                    .map_or_else(String::new, |c| c.name().into()),
                 address,
                 hello_interval: config.hello_interval,
                 suspect_after: config.suspect_after,

@@ -118,6 +118,11 @@ pub enum Refusal {
     },
     /// Authentication failed.
     Authentication,
+    /// The sites compare olabels in different ways (R19).
+    Olabels {
+        /// The name of the refuser's registration; empty if it has none.
+        ours: String,
+    },
 }
 
 /// From view to transport.

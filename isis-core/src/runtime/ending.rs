@@ -12,6 +12,8 @@ pub(crate) enum Ending {
     Excluded(Arc<SiteView>),
     /// A machine broke an invariant (fail-stop).
     Broken(String),
+    /// The registered comparison of olabels is at fault.
+    Olabels(Error),
 }
 
 impl Ending {
@@ -22,6 +24,7 @@ impl Ending {
                 Error::Excluded(format!("view {} goes on without it", view.number.0))
             }
             Ending::Broken(what) => Error::Internal(what.clone()),
+            Ending::Olabels(error) => error.clone(),
         }
     }
 }

@@ -35,7 +35,8 @@
 //! ```
 //!
 //! which has no cycle as long as the library's threads call nothing that waits: the notifier is
-//! theirs to call, and must not.
+//! theirs to call, and must not. The application's comparison of olabels is called under no lock, on the
+//! thread that sends.
 //!
 //! # The end of a site
 //!

@@ -232,8 +232,19 @@ impl Process {
         wait: Wait,
     ) -> Result<MessageId, Error> {
         let size = payload.len();
-        self.endpoint()?
-            .send(size, wait, |e| e.obcast(address, olabel, payload))
+        let endpoint = self.endpoint()?;
+        let stream = match &olabel {
+            Olabel::Stream(name) => Some(name.clone()),
+            _ => None,
+        };
+        let send = |e: &mut Endpoint| e.obcast(address.clone(), olabel.clone(), payload.clone());
+        match self.site().olabels().zip(stream) {
+            Some((order, name)) => {
+                let sent = endpoint.send_compared(size, wait, order, &name, send);
+                self.site().compared(sent)
+            }
+            None => endpoint.send(size, wait, send),
+        }
     }
 
     /// §3.4: waits until every OBCAST that the process sent or delivered is received, and every

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::delivery::{Endpoint, Limits};
 use crate::error::Error;
 use crate::ids::{ProcessId, Site};
+use crate::order::Comparison;
 use crate::view::SiteView;
 
 /// What the library's threads change, callers find in atomics and slots. The locks here are the
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     /// If a history is wanted.
     pub(crate) recorder: Option<Arc<Recorder>>,
     limits: Limits,
+    /// The registered comparison of olabels.
+    pub(crate) olabels: Option<Comparison>,
     /// Site views applied and not yet seen by a caller: the latest.
     applied: Mailbox<Option<Arc<SiteView>>>,
     /// The latest site view that a caller has seen.
@@ -86,6 +89,7 @@ impl Shared {
             inboxes,
             recorder: recorder.map(Arc::new),
             limits: Limits::from(config),
+            olabels: config.olabels.clone(),
             applied: Mailbox::new(),
             view: Mutex::new(None),
             sites: AtomicUsize::new(0),

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::{error, info, warn};
 
 use super::carrier::{Carrier, InProcessNetwork, Port, Tcp, TcpListen};
 use super::driver::{BroadcastMachine, Machines, TransportMachine, ViewMachine, machines};
@@ -11,12 +11,13 @@ use super::fork::Origin;
 use super::opening::Opening;
 use super::process::Process;
 use super::shared::Shared;
-use super::stats::Stats;
+use super::stats::{Stats, add};
 use super::sync::{JoinHandle, Mutex, current};
 use crate::config::Config;
 use crate::delivery::check_name;
 use crate::error::Error;
-use crate::ids;
+use crate::ids::{self, MessageId};
+use crate::order::Comparison;
 use crate::view::SiteView;
 
 /// How long the farewell of a site that is closed without waiting may take.
@@ -128,6 +129,33 @@ impl Site {
     fn shared(&self) -> Result<&Arc<Shared>, Error> {
         self.check_fork()?;
         Ok(&self.0.shared)
+    }
+
+    /// The registered comparison of olabels.
+    pub(crate) fn olabels(&self) -> Option<&Comparison> {
+        self.0.shared.olabels.as_ref()
+    }
+
+    /// An OBCAST was sent, or not, after its olabel was compared: stops the site if the comparison was at
+    /// fault, counts an olabel less than an earlier one.
+    pub(crate) fn compared(
+        &self,
+        sent: Result<(MessageId, bool), Error>,
+    ) -> Result<MessageId, Error> {
+        let shared = &self.0.shared;
+        match sent {
+            Ok((id, late)) => {
+                add(&shared.counters.late_olabels, usize::from(late));
+                Ok(id)
+            }
+            Err(fault) => {
+                if matches!(fault, Error::Olabels(_)) {
+                    error!("site {}: {fault}; it halts", shared.me);
+                    shared.end(Ending::Olabels(fault.clone()));
+                }
+                Err(fault)
+            }
+        }
     }
 
     /// Its id and incarnation.

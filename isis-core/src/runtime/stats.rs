@@ -90,6 +90,9 @@ statistics! {
         history_records,
         /// 1 if an error of the disk has ended the recording.
         history_failed,
+        /// OBCASTs of local processes whose olabel was less than that of one sent or taken before, by the
+        /// registered comparison: nothing orders the two (3.2).
+        late_olabels,
     }
     gauges {
         /// Threads that run.

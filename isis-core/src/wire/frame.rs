@@ -53,6 +53,8 @@ pub type PerLane = [u64; 3];
 pub struct Greeting {
     /// The cluster's name.
     pub cluster: String,
+    /// The name of the registered comparison of olabels; empty if there is none.
+    pub olabels: String,
     /// The epoch that the site is in, if it is in a view.
     pub epoch: Option<Epoch>,
     /// Who speaks.

@@ -21,6 +21,7 @@ fn site(id: u32, incarnation: u64) -> Site {
 fn greeting() -> Greeting {
     Greeting {
         cluster: "isis".to_string(),
+        olabels: "v".to_string(),
         epoch: Some(Epoch(0x0102_0304)),
         from: site(3, 1000),
         to: SiteId(1),
@@ -69,13 +70,13 @@ fn golden_frames() {
     };
     let golden: [(&[u8], Bytes, Frame); 7] = [
         (
-            b"\x01ISIS\x01\x00\x01\x00\x04isis\x01\xfc\x04\x03\x02\x01\x03\xfb\xe8\x03\x01\x01\x07\
+            b"\x01ISIS\x01\x00\x01\x00\x04isis\x01v\x01\xfc\x04\x03\x02\x01\x03\xfb\xe8\x03\x01\x01\x07\
               \x03a:1\x02\x01\x02\xfb\x2c\x01\x04\x05\x06\x02\xaa\xbb",
             frame::greeting(&greeting()),
             Frame::Greeting(greeting()),
         ),
         (
-            b"\x02ISIS\x01\x00\x01\x00\x04isis\x01\xfc\x04\x03\x02\x01\x03\xfb\xe8\x03\x01\x01\x07\
+            b"\x02ISIS\x01\x00\x01\x00\x04isis\x01v\x01\xfc\x04\x03\x02\x01\x03\xfb\xe8\x03\x01\x01\x07\
               \x03a:1\x02\x01\x02\xfb\x2c\x01\x04\x05\x06\x02\xaa\xbb",
             frame::answer(&greeting()),
             Frame::Answer(greeting()),
@@ -214,6 +215,7 @@ fn decode_inverts_encode() {
         assert_eq!(frame::decode(&encoded), Ok(Frame::Status(status)));
         let greeting = Greeting {
             cluster: "x".repeat(random(state) as usize % 100),
+            olabels: "y".repeat(random(state) as usize % 100),
             epoch: some(state).map(|n| Epoch(u128::from(n) << 7)),
             from: site(number(state) as u32, number(state)),
             to_incarnation: some(state).map(Incarnation),

@@ -24,6 +24,7 @@ fn report() -> Report {
         clock: 0,
         finals: vec![],
         open: vec![],
+        lacking: vec![],
         records: vec![],
         stored: vec![],
     }

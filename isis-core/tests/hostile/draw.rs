@@ -80,8 +80,10 @@ impl Draw<'_> {
     /// What the ids in this field of this type are ids of.
     fn enter(&mut self, of: &str, field: &str) {
         self.class = match (of, field) {
-            ("Bcast", "id") | (_, "finals" | "open") => Some(0),
-            ("Obcast" | "Listed", "id") | (_, "after" | "before" | "list") => Some(1),
+            ("Bcast", "id") | (_, "finals" | "open" | "lacking") => Some(0),
+            ("Obcast" | "Listed", "id") | (_, "after" | "others" | "pulls" | "before" | "list") => {
+                Some(1)
+            }
             (_, "run") | ("Action", "id") => Some(2),
             _ => self.class,
         };

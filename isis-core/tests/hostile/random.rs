@@ -326,7 +326,7 @@ impl Run {
             }
             Message::Obcast(m) => {
                 m.id.sender = liar;
-                m.after.iter_mut().for_each(|id| id.sender = liar);
+                m.others.iter_mut().for_each(|id| id.sender = liar);
                 m.sites = sites(&mut m.to);
             }
             Message::Gbcast(m) => self.mend_run(to, m),

@@ -48,7 +48,8 @@ pub fn obcast(
         olabel: Olabel::Causal,
         to: To::List(list.to_vec()),
         sites: ranks(sites),
-        after: after.to_vec(),
+        back: 0,
+        others: after.to_vec(),
         whole: true,
         payload: Bytes::from_static(b"hostile"),
     })

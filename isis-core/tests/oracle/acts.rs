@@ -83,7 +83,7 @@ impl Run {
                 let olabel = match self.rng.below(4) {
                     0 => Olabel::Causal,
                     1 => Olabel::Unordered,
-                    n => Olabel::Stream(["x", "y"][n as usize - 2].into()),
+                    _ => Olabel::Stream(["x", "y", "z", "x,y", "z,y"][self.rng.index(5)].into()),
                 };
                 let endpoint = self.endpoints.get_mut(&p).unwrap();
                 let sent = endpoint.obcast(to.clone(), olabel.clone(), payload.clone());

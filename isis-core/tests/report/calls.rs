@@ -114,6 +114,13 @@ impl Cluster {
         olabel: Olabel,
         text: &str,
     ) -> MessageId {
+        if let (Some(order), Olabel::Stream(name)) = (&self.config.olabels, &olabel) {
+            let endpoint = self.endpoints.get_mut(&process).expect("an open process");
+            for earlier in endpoint.questions(&olabel) {
+                let relation = order.relation(&earlier, name).expect("a sound comparison");
+                endpoint.learn(&earlier, name, relation);
+            }
+        }
         self.ask(process, |e| e.obcast(to, olabel, payload(text)))
             .unwrap()
     }

@@ -1,6 +1,7 @@
 //! §3 to §3.2: atomicity, BCAST and OBCAST.
 
 use isis_core::delivery::{Event, Olabel, Olabel::Causal};
+use isis_core::order::{Comparison, Relation};
 
 use crate::calls::{list, stream};
 use crate::cluster::{Cluster, at, p, site};
@@ -221,4 +222,65 @@ fn s3_3_simultaneous_joins_of_a_name_make_one_group() {
     let last: Vec<String> = (0..3).map(|n| c.last_view(p(n))).collect();
     assert!(last.iter().all(|v| v.matches(' ').count() == 2), "{last:?}");
     assert!(last.windows(2).all(|w| w[0] == w[1]));
+}
+
+/// §3.2, DESIGN R19: an OBCAST in several streams follows whatever is in one of them, and is followed
+/// by all of each; other streams do not wait.
+#[test]
+fn s3_2_a_set_of_streams_follows_each_of_them() {
+    let mut c = Cluster::running(3);
+    c.hold(0, 2, "");
+    for (name, text) in [("x", "in x"), ("y", "in y"), ("z", "in z")] {
+        c.obcast(p(0), list(&[p(1), p(2)]), stream(name), text);
+    }
+    c.run();
+    c.obcast(p(1), list(&[p(2)]), stream("x,y"), "both");
+    c.obcast(p(1), list(&[p(2)]), stream("y,w"), "last");
+    c.obcast(p(1), list(&[p(2)]), stream("w"), "w");
+    c.obcast(p(1), list(&[p(2)]), stream("v,u"), "other");
+    c.pass(1, 2, "obcast other");
+    c.take(p(2));
+    assert_eq!(c.messages(p(2)), ["o:other"]);
+    c.settle();
+    c.assert_order(p(2), &["o:in x", "o:both", "o:last", "o:w"]);
+    c.assert_order(p(2), &["o:in y", "o:both"]);
+}
+
+/// §3.2: olabels compared by the application. One that is less than an earlier one is accepted, and
+/// nothing orders the two.
+#[test]
+fn s3_2_a_registered_comparison_is_the_order_of_olabels() {
+    let mut c = Cluster::new(3);
+    let number = |s: &str| s.parse::<u32>().map_err(|e| e.to_string());
+    let order = Comparison::new("by tens", move |a: &str, b: &str| {
+        let (a, b) = (number(a)?, number(b)?);
+        Ok(match (a / 10 == b / 10, a < b) {
+            (false, _) => Relation::Unrelated,
+            _ if a == b => Relation::Equal,
+            (_, true) => Relation::Before,
+            (_, false) => Relation::After,
+        })
+    });
+    c.config.olabels = Some(order);
+    for id in 0..3 {
+        c.open(site(id), 1);
+    }
+    c.install_everywhere(&[site(0), site(1), site(2)]);
+    c.run();
+    c.hold(0, 2, "");
+    for name in ["12", "25", "14"] {
+        c.obcast(p(0), list(&[p(1), p(2)]), stream(name), name);
+    }
+    c.run();
+    for name in ["16", "13", "25", "31"] {
+        c.obcast(p(1), list(&[p(2)]), stream(name), &format!("{name}'"));
+    }
+    c.pass(1, 2, "obcast 31'");
+    c.take(p(2));
+    assert_eq!(c.messages(p(2)), ["o:31'"]);
+    assert_eq!(c.endpoints[&p(1)].late(), 1, "13 after 14");
+    c.settle();
+    c.assert_order(p(2), &["o:12", "o:14", "o:16'"]);
+    c.assert_order(p(2), &["o:12", "o:13'"]);
+    c.assert_order(p(2), &["o:25", "o:25'"]);
 }

@@ -6,6 +6,7 @@ mod bad_input;
 mod events;
 mod faults;
 mod groups;
+mod olabels;
 mod pressure;
 mod recorder;
 mod support;

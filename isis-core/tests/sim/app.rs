@@ -358,8 +358,12 @@ fn draw_olabel(env: &mut Env<'_>) -> Olabel {
     match env.rng.below(6) {
         0..3 => Olabel::Causal,
         3..5 => {
-            let stream = env.rng.below(env.options.streams as u64);
-            Olabel::Stream(format!("stream{stream}").as_str().into())
+            let mut stream = || format!("stream{}", env.rng.below(env.options.streams as u64));
+            let (one, other) = (stream(), stream());
+            match env.rng.per_mille(300) {
+                true => Olabel::Stream(format!("{one},{other}").as_str().into()),
+                false => Olabel::Stream(one.as_str().into()),
+            }
         }
         _ => Olabel::Unordered,
     }

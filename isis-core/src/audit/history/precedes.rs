@@ -13,14 +13,14 @@ use crate::ids::GroupId;
 use crate::machine::broadcast::Address;
 
 /// With which others an OBCAST is comparable. Groups and streams have numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     /// With no others, or no OBCAST at all.
     Alone,
     /// With all to its group, or with all to lists.
     Causal(u32),
-    /// With those of its stream, and with causal ones to its group.
-    Stream(u32, u32),
+    /// With those of its streams, and with causal ones to its group.
+    Streams(Vec<u32>, u32),
 }
 
 /// One process sends or takes an OBCAST.
@@ -68,8 +68,11 @@ impl Precedes {
             kinds.push(match &sent.label {
                 Label::Obcast(Olabel::Causal) => Kind::Causal(group),
                 Label::Obcast(Olabel::Stream(name)) => {
-                    let next = streams.len() as u32;
-                    Kind::Stream(*streams.entry(name.clone()).or_insert(next), group)
+                    let mut number = |stream: &str| {
+                        let next = streams.len() as u32;
+                        *streams.entry(stream.to_owned()).or_insert(next)
+                    };
+                    Kind::Streams(name.split(',').map(&mut number).collect(), group)
                 }
                 _ => Kind::Alone,
             });
@@ -121,7 +124,7 @@ impl Precedes {
         // What an OBCAST brings to who takes it; none before it is sent.
         let mut brings: Vec<Option<V>> = vec![None; self.kinds.len()];
         for act in &self.acts {
-            let (past, kind) = (&mut pasts[act.process as usize], self.kinds[act.number]);
+            let (past, kind) = (&mut pasts[act.process as usize], &self.kinds[act.number]);
             if act.sends {
                 let mut all = value(act.number);
                 if let Some(before) = past.before(kind, &join) {
@@ -139,25 +142,24 @@ impl Precedes {
 }
 
 impl<V: Clone> Past<V> {
-    fn before(&self, kind: Kind, join: impl Fn(&mut V, &V)) -> Option<V> {
+    fn before(&self, kind: &Kind, join: impl Fn(&mut V, &V)) -> Option<V> {
         match kind {
             Kind::Alone => None,
-            Kind::Causal(group) => self.groups.get(&group).cloned(),
-            Kind::Stream(stream, group) => {
-                let (mine, causal) = (self.streams.get(&stream), self.causal.get(&group));
-                let mut sum = mine.or(causal)?.clone();
-                if let Some(causal) = causal {
-                    join(&mut sum, causal);
-                }
+            Kind::Causal(group) => self.groups.get(group).cloned(),
+            Kind::Streams(streams, group) => {
+                let mine = streams.iter().filter_map(|s| self.streams.get(s));
+                let mut all = mine.chain(self.causal.get(group));
+                let mut sum = all.next()?.clone();
+                all.for_each(|more| join(&mut sum, more));
                 Some(sum)
             }
         }
     }
 
-    fn add(&mut self, kind: Kind, value: &V, join: impl Fn(&mut V, &V)) {
-        let to = |sums: &mut BTreeMap<u32, V>, key| match sums.get_mut(&key) {
+    fn add(&mut self, kind: &Kind, value: &V, join: impl Fn(&mut V, &V)) {
+        let to = |sums: &mut BTreeMap<u32, V>, key: &u32| match sums.get_mut(key) {
             Some(sum) => join(sum, value),
-            None => _ = sums.insert(key, value.clone()),
+            None => _ = sums.insert(*key, value.clone()),
         };
         match kind {
             Kind::Alone => {}
@@ -165,9 +167,9 @@ impl<V: Clone> Past<V> {
                 to(&mut self.groups, group);
                 to(&mut self.causal, group);
             }
-            Kind::Stream(stream, group) => {
+            Kind::Streams(streams, group) => {
                 to(&mut self.groups, group);
-                to(&mut self.streams, stream);
+                streams.iter().for_each(|s| to(&mut self.streams, s));
             }
         }
     }

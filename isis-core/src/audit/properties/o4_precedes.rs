@@ -21,6 +21,22 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 }
 
 #[test]
+fn rejects_a_set_of_streams_before_one_of_them() {
+    use super::sketch::Sketch;
+    let mut s = Sketch::new();
+    let (x, y, z) = (s.obcast(0, "x"), s.obcast(0, "y"), s.obcast(0, "z"));
+    let both = s.obcast(0, "y,x");
+    s.take(&[1], x);
+    s.take(&[1], y);
+    s.take(&[1], both);
+    s.take(&[1], z);
+    assert!(s.passes(check));
+    s.take(&[2], x);
+    s.take(&[2], both);
+    assert!(!s.passes(check));
+}
+
+#[test]
 fn rejects_a_chain_out_of_order() {
     use super::sketch::Sketch;
     let mut s = Sketch::new();

@@ -76,6 +76,7 @@ impl One {
 fn greeting(id: u32, incarnation: u64) -> Greeting {
     Greeting {
         cluster: "isis".to_string(),
+        olabels: String::new(),
         epoch: None,
         from: site(id, incarnation),
         to: SiteId(1),
@@ -262,12 +263,22 @@ fn refusals_name_their_reason_to_both_sides() {
         authentication: vec![1],
         ..greeting(2, 1)
     };
+    let order = Greeting {
+        olabels: "versions".to_string(),
+        ..greeting(2, 1)
+    };
+    let none = String::new();
     let own_id = greeting(1, 2);
     let ours = "isis".to_string();
     let cases = [
         (cluster, Refusal::Cluster { ours }, "my cluster is \"isis\""),
         (wrong, Refusal::WrongSite { ours: SiteId(1) }, "I am site 1"),
         (proof, Refusal::Authentication, "authentication failed"),
+        (
+            order,
+            Refusal::Olabels { ours: none },
+            "I have no comparison of olabels registered",
+        ),
         (own_id, Refusal::Duplicate, "another live site has this id"),
     ];
     for (greeting, refusal, words) in cases {

@@ -23,10 +23,11 @@ use super::handover::{Flag, Mailbox, Room, Waiters};
 use super::process::Wait;
 use super::recorder::Recorder;
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
-use crate::delivery::{Endpoint, Event, GroupView, Outcome};
+use crate::delivery::{Endpoint, Event, GroupView, Olabel, Outcome};
 use crate::error::Error;
 use crate::ids::{GroupId, MessageId};
 use crate::machine::broadcast::{Call, ToEndpoint};
+use crate::order::Comparison;
 
 /// Makes a process's queue visible to a poll loop. Both methods must not call the library, and must be
 /// short; they may be called at the same time.
@@ -240,6 +241,40 @@ impl SharedEndpoint {
             enough(&inner).then_some(inner)
         });
         roomy.ok_or(Error::TimedOut)?.call(send)
+    }
+
+    /// An OBCAST, with its olabel compared with those of the past. The comparison is the
+    /// application's code: it runs here, on the caller's thread, and under no lock. Also says whether
+    /// the olabel is less than an earlier one.
+    pub(crate) fn send_compared(
+        &self,
+        size: usize,
+        wait: Wait,
+        order: &Comparison,
+        name: &Arc<str>,
+        mut send: impl FnMut(&mut Endpoint) -> Result<(MessageId, Call), Error>,
+    ) -> Result<(MessageId, bool), Error> {
+        let olabel = Olabel::Stream(name.clone());
+        loop {
+            let (mut asked, mut late) = (Vec::new(), 0);
+            let sent = self.send(size, wait, |e| {
+                asked = e.questions(&olabel);
+                if !asked.is_empty() {
+                    return Err(Error::Interrupted);
+                }
+                late = e.late();
+                let sent = send(e);
+                late = e.late() - late;
+                sent
+            });
+            if asked.is_empty() {
+                return sent.map(|id| (id, late > 0));
+            }
+            for earlier in asked {
+                let relation = order.relation(&earlier, name)?;
+                self.lock().endpoint.learn(&earlier, name, relation);
+            }
+        }
     }
 
     fn try_send(
