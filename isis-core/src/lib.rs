@@ -51,6 +51,7 @@ pub const IS_MUTANT: bool = cfg!(any(
     isis_mutant = "R14",
     isis_mutant = "R15",
     isis_mutant = "R16",
+    isis_mutant = "R18",
     isis_mutant = "R21",
     isis_mutant = "R22",
     isis_mutant = "R24",

@@ -35,7 +35,7 @@ const HONEST: [u32; 2] = [0, 1];
 #[test]
 fn no_frame_stops_a_link_or_what_goes_over_another() {
     let mut heard = 0;
-    for seed in 0..200 {
+    for seed in 0..400 {
         let outcome = std::panic::catch_unwind(|| Run::new(Choice::seed(seed, 400..=400)).run());
         heard += outcome.unwrap_or_else(|_| panic!("SEED={seed}"));
     }
@@ -139,6 +139,7 @@ impl Run {
         let mut greeting: Greeting = greeting.expect("any greeting can be drawn");
         if rng.per_mille(800) {
             greeting.cluster = Config::new(SiteId(0)).cluster;
+            greeting.olabels.clear();
             greeting.to = SiteId(0);
             greeting.authentication.clear();
             greeting.epoch = None;

@@ -91,7 +91,9 @@ fn a_comparison_at_fault_stops_the_site_and_names_both_olabels() {
             panic!("{fault:?}")
         };
         assert!(text.contains(words) && text.contains("\"1\""), "{text}");
-        assert!(matches!(send(group, "2"), Err(Error::Olabels(_))));
+        eventually("it has stopped", || {
+            matches!(send(group, "1"), Err(Error::Olabels(_)))
+        });
         assert!(matches!(sites[0].process(""), Err(Error::Olabels(_))));
         halt(&sites);
     }
