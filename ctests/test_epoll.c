@@ -232,6 +232,18 @@ static void look_around(void)
     OK(LIBRARY(isis_site_wait_view(me.site, 2, 0, NULL)));
 }
 
+/* If it was refused, *writable* follows. */
+static int accepted(int code)
+{
+    if (code == ISIS_EAGAIN) {
+        me.writable = 0;
+        me.refused++;
+        return 0;
+    }
+    OK(code);
+    return 1;
+}
+
 static void send_one(void)
 {
     char text[64];
@@ -241,12 +253,8 @@ static void send_one(void)
     int code = me.sent % 3 == 0
                    ? LIBRARY(isis_obcast(group, NULL, text, (size_t)len, 0, &id))
                    : LIBRARY(isis_bcast(group, "l", text, (size_t)len, 0, &id));
-    if (code == ISIS_EAGAIN) {
-        me.writable = 0;
-        me.refused++;
+    if (!accepted(code))
         return;
-    }
-    OK(code);
     me.sent++;
     if (me.sent % FLUSH_EVERY == 0) {
         CODE(LIBRARY(isis_flush(me.process, 0, (uint64_t)me.sent)), ISIS_PENDING);
@@ -268,8 +276,8 @@ static void step(void)
     for (burst = 0; burst < 64 && busy(); burst++)
         send_one();
     if (me.sent == MESSAGES && me.delivered == MESSAGES && me.flushed == me.flushes && !me.stopped
-        && me.answered == me.asked) {
-        OK(LIBRARY(isis_bcast(me.groups[0], "l", "stop", 4, 0, NULL)));
+        && me.answered == me.asked && me.writable
+        && accepted(LIBRARY(isis_bcast(me.groups[0], "l", "stop", 4, 0, NULL)))) {
         CODE(LIBRARY(isis_leave(me.groups[0], 0, 1)), ISIS_PENDING);
         CODE(LIBRARY(isis_leave(me.groups[1], 0, 2)), ISIS_PENDING);
         me.stopped = 1;
@@ -282,7 +290,7 @@ static void step(void)
 
 static void run(void)
 {
-    uint64_t deadline = now_ms() + 2 * PATIENCE_MS;
+    uint64_t deadline = now_ms() + PATIENCE_MS; /* for something to happen */
     struct epoll_event event;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     memset(&event, 0, sizeof event);
@@ -291,8 +299,11 @@ static void run(void)
     while (!me.closed) {
         NEED(now_ms() < deadline);
         step();
-        if (epoll_wait(epoll, &event, 1, busy() ? 0 : 1000) > 0)
+        if (epoll_wait(epoll, &event, 1, busy() ? 0 : 1000) > 0) {
             CHECK(LIBRARY(isis_dispatch(me.process, 0, 256)) >= 0);
+            if (result > 0)
+                deadline = now_ms() + PATIENCE_MS;
+        }
     }
     /* Nothing is left; readable once for nothing is allowed. */
     do {
