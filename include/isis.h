@@ -301,7 +301,7 @@ extern "C" {
 
 /**
  * An operation has ended: isis_event_token(), isis_event_operation(), isis_event_status(), and
- * for a join isis_event_group().
+ * for a join or a look-up isis_event_group().
  */
 #define ISIS_EVENT_COMPLETED 7
 
@@ -314,6 +314,12 @@ extern "C" {
  * The process has ended; no event follows.
  */
 #define ISIS_EVENT_CLOSED 9
+
+/**
+ * A broadcast of this process reached nobody, because the group that it watched was dissolved first:
+ * isis_event_id().
+ */
+#define ISIS_EVENT_UNDELIVERABLE 10
 
 /**
  * A join has ended.
@@ -339,6 +345,11 @@ extern "C" {
  * A status call has been answered: isis_event_delivery_status().
  */
 #define ISIS_OP_STATUS 5
+
+/**
+ * A look-up has ended.
+ */
+#define ISIS_OP_LOOKUP 6
 
 /**
  * It asked to leave.
@@ -603,8 +614,8 @@ typedef struct isis_stats {
 typedef uint64_t isis_process;
 
 /**
- * A process's membership in a group (3.3). 0 is none. It ends by itself with the membership, or
- * with the process; nothing to give back.
+ * A process's membership in a group (3.3), or its watch of one (isis_lookup()). 0 is none. It ends by
+ * itself with the membership or the watch, or with the process; nothing to give back.
  */
 typedef uint64_t isis_group;
 
@@ -640,6 +651,46 @@ typedef struct isis_delivery_status {
 } isis_delivery_status;
 
 /**
+ * A process: an endpoint at a site (2). Never used again for another one.
+ */
+typedef struct isis_process_id {
+    /**
+     * The incarnation of its site.
+     */
+    uint64_t incarnation;
+    /**
+     * The number of its site.
+     */
+    uint32_t site;
+    /**
+     * Which of the site's processes, from 1.
+     */
+    uint32_t index;
+} isis_process_id;
+
+/**
+ * ID(B) of section 3: the name of a broadcast.
+ */
+typedef struct isis_id {
+    /**
+     * SENDER(B).
+     */
+    struct isis_process_id sender;
+    /**
+     * Counts from 1 per sender and primitive.
+     */
+    uint64_t seq;
+    /**
+     * ISIS_BCAST, ISIS_OBCAST or ISIS_GBCAST.
+     */
+    uint32_t primitive;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} isis_id;
+
+/**
  * What the application wants to be told. Set every field you do not need to NULL, best with
  * isis_callbacks_init(). `user` is what was given along with the struct.
  *
@@ -662,9 +713,10 @@ typedef struct isis_callbacks {
                     isis_group group,
                     const struct isis_message *message);
     /**
-     * A group the process is in has a new view (3.3): after every message of the view before, and
-     * before every message of this one. The view that ends the process's own membership does not
-     * list it, and is the last the process hears of the group.
+     * A group the process is in, or watches, has a new view (3.3): after every message of the view
+     * before, and before every message of this one. The view that ends the process's own membership
+     * does not list it, and is the last the process hears of the group; to a process that watches,
+     * the last is a view without members: the group is dissolved.
      */
     void (*view)(void *user,
                  isis_process process,
@@ -688,8 +740,8 @@ typedef struct isis_callbacks {
     void (*writable)(void *user, isis_process process);
     /**
      * An operation that gave ISIS_PENDING or ISIS_ETIMEDOUT has ended: `token` as given to it,
-     * `operation` one of ISIS_OP_*, `status` its code, `group` the joined group's handle
-     * (ISIS_OP_JOIN with ISIS_OK) or 0.
+     * `operation` one of ISIS_OP_*, `status` its code, `group` the group's handle (ISIS_OP_JOIN and
+     * ISIS_OP_LOOKUP with ISIS_OK) or 0.
      */
     void (*completed)(void *user,
                       isis_process process,
@@ -720,25 +772,11 @@ typedef struct isis_callbacks {
                      isis_process process,
                      uint64_t token,
                      const struct isis_delivery_status *answer);
+    /**
+     * A broadcast of the process, `id`, reached nobody: the group that it watched was dissolved first.
+     */
+    void (*undeliverable)(void *user, isis_process process, const struct isis_id *id);
 } isis_callbacks;
-
-/**
- * A process: an endpoint at a site (2). Never used again for another one.
- */
-typedef struct isis_process_id {
-    /**
-     * The incarnation of its site.
-     */
-    uint64_t incarnation;
-    /**
-     * The number of its site.
-     */
-    uint32_t site;
-    /**
-     * Which of the site's processes, from 1.
-     */
-    uint32_t index;
-} isis_process_id;
 
 /**
  * An instance of a group (3.3): a group dissolved and created anew under its old name has another
@@ -754,28 +792,6 @@ typedef struct isis_group_id {
      */
     uint64_t seq;
 } isis_group_id;
-
-/**
- * ID(B) of section 3: the name of a broadcast.
- */
-typedef struct isis_id {
-    /**
-     * SENDER(B).
-     */
-    struct isis_process_id sender;
-    /**
-     * Counts from 1 per sender and primitive.
-     */
-    uint64_t seq;
-    /**
-     * ISIS_BCAST, ISIS_OBCAST or ISIS_GBCAST.
-     */
-    uint32_t primitive;
-    /**
-     * 0.
-     */
-    uint32_t reserved;
-} isis_id;
 
 /**
  * One piece of a message that is gathered; the layout of POSIX's `struct iovec`.
@@ -1100,8 +1116,35 @@ int isis_join(isis_process process,
               isis_group *out);
 
 /**
- * Ends the process's membership. Sends to the group give ISIS_ENOTMEMBER from now on; its events
- * go on until the view without the process, with which the handle ends.
+ * Addresses the group of this name without joining it: from now on the process *watches* the group.
+ *
+ * A process that watches gets the group's view as it is, then every later one, in the place that the
+ * view has among the messages at the members: after a view that tells of a failure nothing comes from
+ * who failed (3.3). It may use the handle for isis_bcast(), isis_obcast() and isis_gbcast(): what it
+ * sends has the order, the safety and the status of what a member sends, but the group's messages,
+ * its own included, do not come to it. The watch goes on until isis_leave(), until the process joins
+ * the group, or until a view without members comes: the group is dissolved, the handle ends, and what
+ * had not left by then comes back as *undeliverable*. Events go to the process's callbacks.
+ *
+ * If the process is a member, the handle of its membership is returned. `out`, if not NULL, gets the
+ * group's handle on ISIS_OK, else 0.
+ * `timeout_ms`: -1 waits, 0 starts it (ISIS_PENDING; outcome, with the handle, as *completed* event
+ * with `token`).
+ * Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
+ * Codes: ISIS_EINVAL, ISIS_ECLOSED, ISIS_EEXCLUDED bad or ended process, NULL; ISIS_ENAME bad name,
+ * or no group has it: try again when somebody has created it; ISIS_ETIMEDOUT it goes on, and
+ * completes as an event; ISIS_EBUSY would block inside a callback: pass 0.
+ */
+int isis_lookup(isis_process process,
+                const char *group,
+                int timeout_ms,
+                uint64_t token,
+                isis_group *out);
+
+/**
+ * Ends the process's membership, or its watch. Sends to the group give ISIS_ENOTMEMBER from now on;
+ * its events go on until the view without the process, with which the handle ends. The handle of a
+ * watch ends when this completes.
  *
  * `timeout_ms`: -1 waits, 0 starts it (ISIS_PENDING; outcome as *completed* event with `token`).
  * Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
@@ -1112,7 +1155,7 @@ int isis_join(isis_process process,
 int isis_leave(isis_group group, int timeout_ms, uint64_t token);
 
 /**
- * The process that is the member.
+ * The process that is the member, or watches.
  *
  * Thread: any; allowed inside a callback. Blocking: no. Ownership: nothing to give back.
  * Codes: ISIS_EINVAL, ISIS_ENOTMEMBER, ISIS_ECLOSED bad or ended handle, or NULL.
@@ -1146,8 +1189,8 @@ int isis_group_current_view(isis_group group, struct isis_group_view **out);
  * Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
  * bytes are copied.
  * Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
- * not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
- * another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
+ * not, or no longer, a member, and does not watch; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site
+ * has ended: open another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
  * room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad
  * label; ISIS_EBUSY ISIS_WAIT inside a callback: do without it.
  */
@@ -1182,8 +1225,8 @@ int isis_bcastv(isis_group group,
  * Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
  * bytes are copied.
  * Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
- * not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
- * another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
+ * not, or no longer, a member, and does not watch; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site
+ * has ended: open another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
  * room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad
  * label, or an empty stream in it; ISIS_EBUSY ISIS_WAIT inside a callback: do without it;
  * ISIS_EPANIC the registered comparison of olabels is at fault: the site has halted.
@@ -1217,12 +1260,16 @@ int isis_obcastv(isis_group group,
  * Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
  * bytes are copied.
  * Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
- * not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
- * another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
+ * not, or no longer, a member, and does not watch; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site
+ * has ended: open another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
  * room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_EBUSY
  * ISIS_WAIT inside a callback: do without it.
  */
-int isis_gbcast(isis_group group, const void *data, size_t len, uint32_t flags, struct isis_id *id);
+int isis_gbcast(isis_group group,
+                const void *data,
+                size_t len,
+                uint32_t flags,
+                struct isis_id *id);
 
 /**
  * As isis_gbcast(), with the bytes gathered from `iov_count` pieces in their order.
@@ -1412,8 +1459,8 @@ int isis_event_kind(const struct isis_event *event);
 isis_process isis_event_process(const struct isis_event *event);
 
 /**
- * The group that a message was addressed to, that has a new view, or that a completed join has
- * joined; else 0.
+ * The group that a message was addressed to, that has a new view, or that a completed join or
+ * look-up has found; else 0.
  *
  * Thread: any; allowed inside a callback. Blocking: no. Ownership: nothing to give back.
  */
@@ -1442,6 +1489,13 @@ const struct isis_group_view *isis_event_group_view(const struct isis_event *eve
  * isis_event_free().
  */
 const struct isis_site_view *isis_event_site_view(const struct isis_event *event);
+
+/**
+ * The broadcast of an ISIS_EVENT_UNDELIVERABLE, as its send returned it; else all zero.
+ *
+ * Thread: any; allowed inside a callback. Blocking: no.
+ */
+void isis_event_id(const struct isis_event *event, struct isis_id *out);
 
 /**
  * The token of an ISIS_EVENT_COMPLETED, as it was given to the operation; else 0.

@@ -41,6 +41,7 @@ R21 ids are kept until placed everywhere, not received
 R22 wait queues go up when the GBCAST heads all queues
 R24 a GBCAST is placed when all have stored its record
 R25 sends are held while the wait queue is up
+R26 what is sent from outside is in its site's list
 R27 an earlier BCAST to another address is placed first
 LIST
 MUTANTS=${MUTANTS:-$(cut -d ' ' -f 1 <<<"$ALL")}

@@ -26,13 +26,13 @@ pub enum Error {
         /// The configured limit.
         limit: usize,
     },
-    /// The process is not a member of the group.
-    #[error("not a member of the group")]
+    /// The process is neither a member of the group nor watches it.
+    #[error("neither a member nor a watcher of the group")]
     NotMember,
     /// The others agreed that this site had failed ("you are dead", §4.1). Open a new one.
     #[error("this site was excluded from the site view: {0}")]
     Excluded(String),
-    /// A name is empty, too long or not UTF-8.
+    /// A name is empty, too long or not UTF-8, or no group has it.
     #[error("bad name: {0}")]
     Name(String),
     /// A peer or file broke the protocol.

@@ -9,6 +9,7 @@ use crate::boundary::{accessor, in_callback};
 use crate::delivery_status::isis_delivery_status;
 use crate::event::{Body, Completed, isis_event};
 use crate::group::isis_group;
+use crate::ids::isis_id;
 use crate::message::isis_message;
 use crate::process::isis_process;
 use crate::status::Failure;
@@ -36,9 +37,10 @@ pub struct isis_callbacks {
             message: *const isis_message,
         ),
     >,
-    /// A group the process is in has a new view (3.3): after every message of the view before, and
-    /// before every message of this one. The view that ends the process's own membership does not
-    /// list it, and is the last the process hears of the group.
+    /// A group the process is in, or watches, has a new view (3.3): after every message of the view
+    /// before, and before every message of this one. The view that ends the process's own membership
+    /// does not list it, and is the last the process hears of the group; to a process that watches,
+    /// the last is a view without members: the group is dissolved.
     pub view: Option<
         unsafe extern "C" fn(
             user: *mut c_void,
@@ -58,8 +60,8 @@ pub struct isis_callbacks {
     /// A send that gave ISIS_EAGAIN may be tried again.
     pub writable: Option<unsafe extern "C" fn(user: *mut c_void, process: isis_process)>,
     /// An operation that gave ISIS_PENDING or ISIS_ETIMEDOUT has ended: `token` as given to it,
-    /// `operation` one of ISIS_OP_*, `status` its code, `group` the joined group's handle
-    /// (ISIS_OP_JOIN with ISIS_OK) or 0.
+    /// `operation` one of ISIS_OP_*, `status` its code, `group` the group's handle (ISIS_OP_JOIN and
+    /// ISIS_OP_LOOKUP with ISIS_OK) or 0.
     pub completed: Option<
         unsafe extern "C" fn(
             user: *mut c_void,
@@ -91,6 +93,9 @@ pub struct isis_callbacks {
             answer: *const isis_delivery_status,
         ),
     >,
+    /// A broadcast of the process, `id`, reached nobody: the group that it watched was dissolved first.
+    pub undeliverable:
+        Option<unsafe extern "C" fn(user: *mut c_void, process: isis_process, id: *const isis_id)>,
 }
 
 const NONE: isis_callbacks = isis_callbacks {
@@ -106,6 +111,7 @@ const NONE: isis_callbacks = isis_callbacks {
     closed: None,
     drop: None,
     answered: None,
+    undeliverable: None,
 };
 
 /// Sets `struct_size` and makes all callbacks NULL. NULL is allowed and does nothing.
@@ -209,6 +215,7 @@ impl CallbackSet {
             Body::Completed(done) => {
                 tell!(c.completed, done.token, done.operation, done.status, group)
             }
+            Body::Undeliverable(id) => tell!(c.undeliverable, &raw const *id),
             Body::Excluded(view) => tell!(c.excluded, &raw const *view),
             Body::Closed => tell!(c.closed),
         }

@@ -18,12 +18,11 @@ use crate::boundary::{about, boundary, forked, not_in_callback, signal_safe};
 use crate::callbacks::CallbackSet;
 use crate::delivery_status::Answer;
 use crate::event::{Body, Completed, isis_event};
-use crate::group::{self, GROUPS, isis_group};
+use crate::group::{self, isis_group};
 use crate::message::isis_message;
 use crate::process::{PROCESSES, ProcessEntry, isis_process};
 use crate::status::{
-    Failure, ISIS_EBUSY, ISIS_ECLOSED, ISIS_EFORKED, ISIS_EINTR, ISIS_EINVAL, ISIS_ENOTMEMBER,
-    ISIS_OK, code_of,
+    Failure, ISIS_EBUSY, ISIS_ECLOSED, ISIS_EFORKED, ISIS_EINTR, ISIS_EINVAL, ISIS_OK, code_of,
 };
 use crate::table::generation_of;
 use crate::view::{isis_group_view, isis_site_view};
@@ -61,6 +60,7 @@ impl ProcessEntry {
             Event::Unblocked => (0, None, Body::Unblocked),
             Event::Writable => (0, None, Body::Writable),
             Event::Completed { token, result } => self.completed(token, &result),
+            Event::Undeliverable(id) => (0, None, Body::Undeliverable(id.into())),
             Event::Excluded(view) => (0, None, Body::Excluded(isis_site_view::new(view))),
             Event::Closed => {
                 self.closed.store(true, Ordering::SeqCst);
@@ -96,18 +96,14 @@ impl ProcessEntry {
     fn view(&self, view: Arc<GroupView>) -> (isis_group, Option<Arc<CallbackSet>>, Body) {
         let id = view.group;
         group::bind(self, id, None);
-        let is_last = !view.members.contains(&self.process.id());
-        let mut book = self.book.lock();
-        let (group, callbacks) = book
+        let (group, callbacks) = self
+            .book
+            .lock()
             .memberships
             .get(&id)
             .map(|m| (m.handle, m.callbacks.clone()))
             .unwrap_or_default();
-        let ended = is_last.then(|| book.memberships.remove(&id));
-        drop(book);
-        if ended.flatten().is_some() {
-            GROUPS.retire(group, ISIS_ENOTMEMBER);
-        }
+        group::unbind_if_over(self, id);
         (
             group,
             callbacks,
@@ -130,7 +126,13 @@ impl ProcessEntry {
             },
         });
         let group = match result {
-            Ok(Outcome::Joined(id)) => group::bind(self, *id, Some(token)).unwrap_or(0),
+            Ok(Outcome::Joined(id) | Outcome::Watching(id)) => {
+                group::bind(self, *id, Some(token)).unwrap_or(0)
+            }
+            Ok(Outcome::Left(id)) => {
+                group::unbind_if_over(self, *id);
+                0
+            }
             _ => 0,
         };
         // A failed join's callbacks are dropped here, outside the lock.

@@ -7,6 +7,7 @@ use crate::args::present;
 use crate::boundary::{accessor, boundary};
 use crate::delivery_status::{Answer, isis_delivery_status};
 use crate::group::isis_group;
+use crate::ids::isis_id;
 use crate::message::isis_message;
 use crate::process::isis_process;
 use crate::status::{Failure, ISIS_OK};
@@ -27,6 +28,7 @@ pub(crate) enum Body {
     Unblocked,
     Writable,
     Completed(Completed),
+    Undeliverable(isis_id),
     Excluded(isis_site_view),
     Closed,
 }
@@ -54,12 +56,16 @@ pub const ISIS_EVENT_UNBLOCKED: c_int = 5;
 /// A send that gave ISIS_EAGAIN may be tried again.
 pub const ISIS_EVENT_WRITABLE: c_int = 6;
 /// An operation has ended: isis_event_token(), isis_event_operation(), isis_event_status(), and
-/// for a join isis_event_group().
+/// for a join or a look-up isis_event_group().
 pub const ISIS_EVENT_COMPLETED: c_int = 7;
 /// The others agreed that this site had failed: isis_event_site_view() goes on without it.
 pub const ISIS_EVENT_EXCLUDED: c_int = 8;
 /// The process has ended; no event follows.
 pub const ISIS_EVENT_CLOSED: c_int = 9;
+
+/// A broadcast of this process reached nobody, because the group that it watched was dissolved first:
+/// isis_event_id().
+pub const ISIS_EVENT_UNDELIVERABLE: c_int = 10;
 
 /// A join has ended.
 pub const ISIS_OP_JOIN: c_int = 1;
@@ -71,6 +77,8 @@ pub const ISIS_OP_FLUSH: c_int = 3;
 pub const ISIS_OP_CLOSE: c_int = 4;
 /// A status call has been answered: isis_event_delivery_status().
 pub const ISIS_OP_STATUS: c_int = 5;
+/// A look-up has ended.
+pub const ISIS_OP_LOOKUP: c_int = 6;
 
 impl Body {
     fn kind(&self) -> c_int {
@@ -82,6 +90,7 @@ impl Body {
             Body::Unblocked => ISIS_EVENT_UNBLOCKED,
             Body::Writable => ISIS_EVENT_WRITABLE,
             Body::Completed(_) => ISIS_EVENT_COMPLETED,
+            Body::Undeliverable(_) => ISIS_EVENT_UNDELIVERABLE,
             Body::Excluded(_) => ISIS_EVENT_EXCLUDED,
             Body::Closed => ISIS_EVENT_CLOSED,
         }
@@ -140,8 +149,8 @@ pub unsafe extern "C" fn isis_event_process(event: *const isis_event) -> isis_pr
     accessor(0, || unsafe { event.as_ref() }.map_or(0, |e| e.process))
 }
 
-/// The group that a message was addressed to, that has a new view, or that a completed join has
-/// joined; else 0.
+/// The group that a message was addressed to, that has a new view, or that a completed join or
+/// look-up has found; else 0.
 ///
 /// Thread: any; allowed inside a callback. Blocking: no. Ownership: nothing to give back.
 ///
@@ -205,6 +214,27 @@ pub unsafe extern "C" fn isis_event_site_view(event: *const isis_event) -> *cons
             _ => null(),
         }
     })
+}
+
+/// The broadcast of an ISIS_EVENT_UNDELIVERABLE, as its send returned it; else all zero.
+///
+/// Thread: any; allowed inside a callback. Blocking: no.
+///
+/// # Safety
+/// `event` is NULL or valid; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_event_id(event: *const isis_event, out: *mut isis_id) {
+    accessor((), || {
+        // SAFETY: the caller's promise.
+        let id = match unsafe { event.as_ref() }.map(|e| &e.body) {
+            Some(Body::Undeliverable(id)) => *id,
+            _ => isis_id::default(),
+        };
+        if !out.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { out.write(id) };
+        }
+    });
 }
 
 /// The token of an ISIS_EVENT_COMPLETED, as it was given to the operation; else 0.

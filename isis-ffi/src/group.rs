@@ -1,23 +1,24 @@
-//! Groups: joining, leaving, and the handles of those a process is in.
+//! Groups: joining, looking up, leaving, and the handles of those a process is in or watches.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
+use isis_core::delivery::Outcome;
 use isis_core::ids::GroupId;
 use isis_core::runtime::{Group, Operation};
 
 use crate::args::{give, present, text};
 use crate::boundary::{boundary, not_in_callback};
 use crate::callbacks::{CallbackSet, isis_callbacks};
-use crate::event::{ISIS_OP_JOIN, ISIS_OP_LEAVE};
+use crate::event::{ISIS_OP_JOIN, ISIS_OP_LEAVE, ISIS_OP_LOOKUP};
 use crate::ids::isis_group_id;
 use crate::process::{Joining, PROCESSES, Pending, ProcessEntry, isis_process};
 use crate::status::{Failure, ISIS_ENOTMEMBER, ISIS_OK, ISIS_PENDING};
 use crate::table::{Entry, Table};
 use crate::view::{give_owned, isis_group_view};
 
-/// A process's membership in a group (3.3). 0 is none. It ends by itself with the membership, or
-/// with the process; nothing to give back.
+/// A process's membership in a group (3.3), or its watch of one (isis_lookup()). 0 is none. It ends by
+/// itself with the membership or the watch, or with the process; nothing to give back.
 pub type isis_group = u64;
 
 pub(crate) static GROUPS: Table<GroupEntry> = Table::new();
@@ -77,6 +78,18 @@ pub(crate) fn bind(process: &ProcessEntry, id: GroupId, token: Option<u64>) -> O
     book.memberships
         .insert(id, Membership { handle, callbacks });
     Some(handle)
+}
+
+/// Ends the group's handle, if the process is in the group no more and does not watch it.
+pub(crate) fn unbind_if_over(process: &ProcessEntry, id: GroupId) {
+    if process.process.group(id).is_some() {
+        return;
+    }
+    // The callbacks are dropped outside the lock: their `drop` is the application's.
+    let ended = process.book.lock().memberships.remove(&id);
+    if let Some(membership) = &ended {
+        GROUPS.retire(membership.handle, ISIS_ENOTMEMBER);
+    }
 }
 
 /// Makes the process a member of the group of this name (3.3), which is created if there is none.
@@ -172,12 +185,79 @@ unsafe fn join(
     }
 }
 
-fn joined(
-    process: &ProcessEntry,
-    outcome: &isis_core::delivery::Outcome,
-) -> Result<isis_group, Failure> {
-    let isis_core::delivery::Outcome::Joined(id) = outcome else {
-        return Err(Failure::invalid(format!("join completed with {outcome:?}")));
+/// Addresses the group of this name without joining it: from now on the process *watches* the group.
+///
+/// A process that watches gets the group's view as it is, then every later one, in the place that the
+/// view has among the messages at the members: after a view that tells of a failure nothing comes from
+/// who failed (3.3). It may use the handle for isis_bcast(), isis_obcast() and isis_gbcast(): what it
+/// sends has the order, the safety and the status of what a member sends, but the group's messages,
+/// its own included, do not come to it. The watch goes on until isis_leave(), until the process joins
+/// the group, or until a view without members comes: the group is dissolved, the handle ends, and what
+/// had not left by then comes back as *undeliverable*. Events go to the process's callbacks.
+///
+/// If the process is a member, the handle of its membership is returned. `out`, if not NULL, gets the
+/// group's handle on ISIS_OK, else 0.
+/// `timeout_ms`: -1 waits, 0 starts it (ISIS_PENDING; outcome, with the handle, as *completed* event
+/// with `token`).
+/// Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
+/// Codes: ISIS_EINVAL, ISIS_ECLOSED, ISIS_EEXCLUDED bad or ended process, NULL; ISIS_ENAME bad name,
+/// or no group has it: try again when somebody has created it; ISIS_ETIMEDOUT it goes on, and
+/// completes as an event; ISIS_EBUSY would block inside a callback: pass 0.
+///
+/// # Safety
+/// `group` is NULL or a string; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn isis_lookup(
+    process: isis_process,
+    group: *const c_char,
+    timeout_ms: c_int,
+    token: u64,
+    out: *mut isis_group,
+) -> c_int {
+    boundary(|| {
+        let mut handle = 0;
+        // SAFETY: the caller's promise.
+        let result = unsafe { lookup(process, group, timeout_ms, token, &mut handle) };
+        if !out.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { give(out, handle, "out") }?;
+        }
+        result
+    })
+}
+
+/// # Safety
+/// As for [`isis_lookup`].
+unsafe fn lookup(
+    process: isis_process,
+    group: *const c_char,
+    timeout_ms: c_int,
+    token: u64,
+    out: &mut isis_group,
+) -> Result<c_int, Failure> {
+    let entry = PROCESSES.get(process)?;
+    // SAFETY: the caller's promise.
+    let name = unsafe { text(group, "group") }?;
+    if timeout_ms != 0 {
+        not_in_callback("isis_lookup")?;
+    }
+    let pending = Pending {
+        token,
+        operation: ISIS_OP_LOOKUP,
+        join: None,
+    };
+    match entry.run(Operation::Lookup(name), pending, timeout_ms)? {
+        None => Ok(ISIS_PENDING),
+        Some(outcome) => {
+            *out = joined(&entry, &outcome)?;
+            Ok(ISIS_OK)
+        }
+    }
+}
+
+fn joined(process: &ProcessEntry, outcome: &Outcome) -> Result<isis_group, Failure> {
+    let (Outcome::Joined(id) | Outcome::Watching(id)) = outcome else {
+        return Err(Failure::invalid(format!("it completed with {outcome:?}")));
     };
     let book = process.book.lock();
     book.memberships
@@ -186,8 +266,9 @@ fn joined(
         .ok_or_else(|| Failure::new(ISIS_ENOTMEMBER, "the membership has ended already"))
 }
 
-/// Ends the process's membership. Sends to the group give ISIS_ENOTMEMBER from now on; its events
-/// go on until the view without the process, with which the handle ends.
+/// Ends the process's membership, or its watch. Sends to the group give ISIS_ENOTMEMBER from now on;
+/// its events go on until the view without the process, with which the handle ends. The handle of a
+/// watch ends when this completes.
 ///
 /// `timeout_ms`: -1 waits, 0 starts it (ISIS_PENDING; outcome as *completed* event with `token`).
 /// Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
@@ -212,7 +293,7 @@ pub extern "C" fn isis_leave(group: isis_group, timeout_ms: c_int, token: u64) -
     })
 }
 
-/// The process that is the member.
+/// The process that is the member, or watches.
 ///
 /// Thread: any; allowed inside a callback. Blocking: no. Ownership: nothing to give back.
 /// Codes: ISIS_EINVAL, ISIS_ENOTMEMBER, ISIS_ECLOSED bad or ended handle, or NULL.

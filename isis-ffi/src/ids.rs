@@ -6,7 +6,7 @@ use crate::status::Failure;
 
 /// One running instance of a site (4.1): its number, and which run of it this is.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct isis_site_id {
     /// Grows at every restart.
     pub incarnation: u64,
@@ -18,7 +18,7 @@ pub struct isis_site_id {
 
 /// A process: an endpoint at a site (2). Never used again for another one.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct isis_process_id {
     /// The incarnation of its site.
     pub incarnation: u64,
@@ -30,7 +30,7 @@ pub struct isis_process_id {
 
 /// ID(B) of section 3: the name of a broadcast.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct isis_id {
     /// SENDER(B).
     pub sender: isis_process_id,
@@ -45,7 +45,7 @@ pub struct isis_id {
 /// An instance of a group (3.3): a group dissolved and created anew under its old name has another
 /// one.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct isis_group_id {
     /// The process whose join created the group.
     pub founder: isis_process_id,

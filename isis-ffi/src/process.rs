@@ -131,13 +131,16 @@ impl ProcessEntry {
         }
         let outcome = result?;
         match (&outcome, key) {
-            (Outcome::Joined(group), Some(key)) => {
+            (Outcome::Joined(group) | Outcome::Watching(group), Some(key)) => {
                 group::bind(self, *group, Some(key));
             }
             (_, Some(key)) => {
                 self.book.lock().pending.remove(&key);
             }
             (_, None) => {}
+        }
+        if let Outcome::Left(group) = outcome {
+            group::unbind_if_over(self, group);
         }
         Ok(Some(outcome))
     }

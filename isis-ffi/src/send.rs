@@ -160,8 +160,8 @@ unsafe fn obcast_to(
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
 /// Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
-/// not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
-/// another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
+/// not, or no longer, a member, and does not watch; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site
+/// has ended: open another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
 /// room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad
 /// label; ISIS_EBUSY ISIS_WAIT inside a callback: do without it.
 ///
@@ -210,8 +210,8 @@ pub unsafe extern "C" fn isis_bcastv(
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
 /// Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
-/// not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
-/// another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
+/// not, or no longer, a member, and does not watch; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site
+/// has ended: open another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
 /// room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_ENAME bad
 /// label, or an empty stream in it; ISIS_EBUSY ISIS_WAIT inside a callback: do without it;
 /// ISIS_EPANIC the registered comparison of olabels is at fault: the site has halted.
@@ -264,8 +264,8 @@ pub unsafe extern "C" fn isis_obcastv(
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
 /// Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
-/// not, or no longer, a member; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site has ended: open
-/// another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
+/// not, or no longer, a member, and does not watch; ISIS_ECLOSED, ISIS_EEXCLUDED the process or site
+/// has ended: open another; ISIS_EAGAIN no room: nothing was sent, a *writable* event follows; ISIS_ETIMEDOUT no
 /// room in time: nothing was sent; ISIS_EMSGSIZE over the site's `max_message`; ISIS_EBUSY
 /// ISIS_WAIT inside a callback: do without it.
 ///

@@ -148,14 +148,14 @@ const CODES: [(c_int, &CStr, &CStr); 20] = [
     (
         ISIS_ENOTMEMBER,
         c"ISIS_ENOTMEMBER",
-        c"not a member of the group",
+        c"neither a member nor a watcher of the group",
     ),
     (
         ISIS_EEXCLUDED,
         c"ISIS_EEXCLUDED",
         c"this site was excluded from the site view",
     ),
-    (ISIS_ENAME, c"ISIS_ENAME", c"bad name"),
+    (ISIS_ENAME, c"ISIS_ENAME", c"bad name, or no group has it"),
     (ISIS_EPROTO, c"ISIS_EPROTO", c"protocol error"),
     (ISIS_EIO, c"ISIS_EIO", c"input/output error"),
     (ISIS_EINTR, c"ISIS_EINTR", c"interrupted"),

@@ -10,9 +10,9 @@ paragraph numbers (§) in the docstrings are those of the report.
                 ...
 
 A :class:`Site` is one running instance of the library, a :class:`Process` an endpoint at it, a
-:class:`Group` its membership in a group. Events are :class:`Message`, :class:`View`,
+:class:`Group` its membership in a group, or its watch of one. Events are :class:`Message`, :class:`View`,
 :class:`SiteView`, :class:`Blocked`, :class:`Unblocked`, :class:`Writable`, :class:`Completed`,
-:class:`Excluded` and :class:`Closed`. All exceptions derive from :class:`IsisError`. The library
+:class:`Undeliverable`, :class:`Excluded` and :class:`Closed`. All exceptions derive from :class:`IsisError`. The library
 logs to ``logging.getLogger("isis")``, whose level decides what it logs.
 """
 
@@ -52,13 +52,23 @@ from ._isis import (
     SiteView,
     Status,
     Unblocked,
+    Undeliverable,
     View,
     Writable,
     __version__,
 )
 
 Event = Union[
-    Message, View, SiteView, Blocked, Unblocked, Writable, Completed, Excluded, Closed
+    Message,
+    View,
+    SiteView,
+    Blocked,
+    Unblocked,
+    Writable,
+    Completed,
+    Undeliverable,
+    Excluded,
+    Closed,
 ]
 """Whatever a process receives."""
 
@@ -94,6 +104,7 @@ __all__ = [
     "SiteView",
     "Status",
     "Unblocked",
+    "Undeliverable",
     "UnsupportedError",
     "View",
     "Writable",

@@ -25,6 +25,7 @@ __all__ = [
     "Message",
     "SiteView",
     "Unblocked",
+    "Undeliverable",
     "View",
     "Writable",
     "_after_fork_in_child",
@@ -41,14 +42,26 @@ __all__ = [
 ]
 
 _Event = Union[
-    Message, View, SiteView, Blocked, Unblocked, Writable, Completed, Excluded, Closed
+    Message,
+    View,
+    SiteView,
+    Blocked,
+    Unblocked,
+    Writable,
+    Completed,
+    Undeliverable,
+    Excluded,
+    Closed,
 ]
 _Kind = Literal["bcast", "obcast", "gbcast"]
 
 @type_check_only
-class _GroupCallbacks(TypedDict, total=False):
-    on_message: Optional[Callable[[Message], object]]
+class _WatchCallbacks(TypedDict, total=False):
     on_view: Optional[Callable[[View], object]]
+
+@type_check_only
+class _GroupCallbacks(_WatchCallbacks, total=False):
+    on_message: Optional[Callable[[Message], object]]
 
 @type_check_only
 class _Callbacks(_GroupCallbacks, total=False):
@@ -57,6 +70,7 @@ class _Callbacks(_GroupCallbacks, total=False):
     on_unblocked: Optional[Callable[[Unblocked], object]]
     on_writable: Optional[Callable[[Writable], object]]
     on_completed: Optional[Callable[[Completed], object]]
+    on_undeliverable: Optional[Callable[[Undeliverable], object]]
     on_excluded: Optional[Callable[[Excluded], object]]
     on_closed: Optional[Callable[[Closed], object]]
 
@@ -188,13 +202,21 @@ class Completed:
     @property
     def outcome(
         self,
-    ) -> Optional[Literal["joined", "left", "flushed", "closed", "answered"]]: ...
+    ) -> Optional[
+        Literal["joined", "watching", "left", "flushed", "closed", "answered"]
+    ]: ...
     @property
     def group(self) -> Optional[GroupId]: ...
     @property
     def status(self) -> Optional[Status]: ...
     @property
     def error(self) -> Optional[Exception]: ...
+
+@final
+class Undeliverable:
+    __match_args__: ClassVar[Tuple[str]]
+    @property
+    def id(self) -> MessageId: ...
 
 @final
 class Excluded:
@@ -268,6 +290,13 @@ class Process:
         **callbacks: Unpack[_GroupCallbacks],
     ) -> Group: ...
     def start_join(self, name: str, **callbacks: Unpack[_GroupCallbacks]) -> int: ...
+    def lookup(
+        self,
+        name: str,
+        timeout: Optional[float] = None,
+        **callbacks: Unpack[_WatchCallbacks],
+    ) -> Group: ...
+    def start_lookup(self, name: str, **callbacks: Unpack[_WatchCallbacks]) -> int: ...
     def group(self, id: GroupId) -> Optional[Group]: ...
     def next(self, timeout: Optional[float] = None) -> _Event: ...
     def next_batch(

@@ -23,6 +23,7 @@ pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         Event::Unblocked => object(py, Unblocked),
         Event::Writable => object(py, Writable),
         Event::Completed { token, result } => object(py, Completed { token, result }),
+        Event::Undeliverable(id) => object(py, Undeliverable(MessageId(id))),
         Event::Excluded(view) => object(py, Excluded(view)),
         Event::Closed => object(py, Closed),
     }
@@ -142,7 +143,8 @@ impl Message {
 /// A new view of a group: its numbered membership list, oldest first (report §3.3).
 ///
 /// The view that ends this process's own membership is the last event of the group and does not
-/// list it among ``members``.
+/// list it among ``members``. To a process that watches the group, the last is a view without members:
+/// the group is dissolved.
 #[pyclass(frozen, module = "isis")]
 pub struct View(pub Arc<GroupView>);
 
@@ -331,11 +333,13 @@ impl Completed {
         self.token
     }
 
-    /// ``"joined"``, ``"left"``, ``"flushed"``, ``"closed"`` or ``"answered"``; ``None`` if it failed.
+    /// ``"joined"``, ``"watching"``, ``"left"``, ``"flushed"``, ``"closed"`` or ``"answered"``; ``None``
+    /// if it failed.
     #[getter]
     fn outcome(&self) -> Option<&'static str> {
         self.result.as_ref().ok().map(|outcome| match outcome {
             Outcome::Joined(_) => "joined",
+            Outcome::Watching(_) => "watching",
             Outcome::Left(_) => "left",
             Outcome::Flushed => "flushed",
             Outcome::Closed => "closed",
@@ -343,11 +347,13 @@ impl Completed {
         })
     }
 
-    /// The group that was joined or left; see :meth:`Process.group`.
+    /// The group that was joined, found or left; see :meth:`Process.group`.
     #[getter]
     fn group(&self) -> Option<GroupId> {
         match &self.result {
-            Ok(Outcome::Joined(group) | Outcome::Left(group)) => Some(GroupId(*group)),
+            Ok(Outcome::Joined(group) | Outcome::Watching(group) | Outcome::Left(group)) => {
+                Some(GroupId(*group))
+            }
             _ => None,
         }
     }
@@ -377,6 +383,28 @@ impl Completed {
             ),
             Err(error) => format!("<Completed {}: {error}>", self.token),
         }
+    }
+}
+
+/// A broadcast of this process reached nobody: the group that it watched was dissolved first.
+#[pyclass(frozen, module = "isis")]
+pub struct Undeliverable(MessageId);
+
+#[pymethods]
+impl Undeliverable {
+    #[classattr]
+    fn __match_args__() -> (&'static str,) {
+        ("id",)
+    }
+
+    /// What the call that sent it returned.
+    #[getter]
+    fn id(&self) -> MessageId {
+        self.0
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Undeliverable {}>", self.0)
     }
 }
 

@@ -16,9 +16,9 @@ use crate::ids::{GroupId, MessageId};
 use crate::process::{Member, Process};
 use crate::wait::Timeout;
 
-/// A process's membership in a group.
+/// A process's membership in a group, or its watch of one.
 ///
-/// Made by :meth:`Process.join`. Every method may be called from any thread; blocking is as told at
+/// Made by :meth:`Process.join` and :meth:`Process.lookup`. Every method may be called from any thread; blocking is as told at
 /// :class:`Process`. Iteration gives the events of this group that have no callback, and those that
 /// concern the whole process, until the group has been left or the process is closed.
 ///
@@ -60,7 +60,7 @@ impl Group {
         self.group.name()
     }
 
-    /// The member.
+    /// The member, or who watches.
     #[getter]
     fn process(&self, py: Python<'_>) -> Py<Process> {
         self.process.clone_ref(py)
@@ -161,7 +161,7 @@ impl Group {
         self.process.get().flush(py, timeout)
     }
 
-    /// Stops being a member. Blocks until the others agree.
+    /// Stops being a member, or watching. Blocks until the others agree.
     ///
     /// Events that came before are still handed out; the last of the group is the view without this
     /// process. Raises :class:`NotMemberError` if it has left before, :class:`IsisTimeoutError` when

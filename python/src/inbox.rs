@@ -56,13 +56,14 @@ pub enum Kind {
     Unblocked,
     Writable,
     Completed,
+    Undeliverable,
     Excluded,
     Closed,
 }
 
 impl Kind {
     /// All of them, with the names of their callbacks.
-    pub const ALL: [(Kind, &'static str); 9] = [
+    pub const ALL: [(Kind, &'static str); 10] = [
         (Kind::Message, "on_message"),
         (Kind::View, "on_view"),
         (Kind::SiteView, "on_site_view"),
@@ -70,6 +71,7 @@ impl Kind {
         (Kind::Unblocked, "on_unblocked"),
         (Kind::Writable, "on_writable"),
         (Kind::Completed, "on_completed"),
+        (Kind::Undeliverable, "on_undeliverable"),
         (Kind::Excluded, "on_excluded"),
         (Kind::Closed, "on_closed"),
     ];
@@ -84,6 +86,7 @@ impl Kind {
             Event::Unblocked => Kind::Unblocked,
             Event::Writable => Kind::Writable,
             Event::Completed { .. } => Kind::Completed,
+            Event::Undeliverable(_) => Kind::Undeliverable,
             Event::Excluded(_) => Kind::Excluded,
             Event::Closed => Kind::Closed,
         }
@@ -127,6 +130,9 @@ struct State {
     group_callbacks: BTreeMap<Arc<str>, Kinds>,
     names: BTreeMap<GroupId, Arc<str>>,
     views: BTreeMap<GroupId, Arc<GroupView>>,
+    /// Groups that this process is in, or watches, as of the events taken from the queue.
+    joined: BTreeSet<GroupId>,
+    watched: BTreeSet<GroupId>,
     /// Groups whose last event has been taken from the queue.
     over: BTreeSet<GroupId>,
     claimed: BTreeSet<u64>,
@@ -221,7 +227,7 @@ impl<S: Source> Inbox<S> {
         }
     }
 
-    /// Waits for the view that admitted this process to the group.
+    /// Waits for the view that admitted this process to the group, or with which its watch began.
     pub fn admitted(&self, group: GroupId, patience: Duration) -> Result<(), Error> {
         self.until(patience, |state| {
             let admitted = state.views.contains_key(&group) && !state.over.contains(&group);
@@ -230,7 +236,7 @@ impl<S: Source> Inbox<S> {
     }
 
     /// The view of the last `View` event of the group that was handed out; until then the one that
-    /// admitted this process.
+    /// admitted this process, or with which its watch began.
     pub fn view(&self, group: GroupId) -> Option<Arc<GroupView>> {
         self.state.lock().views.get(&group).cloned()
     }
@@ -306,6 +312,15 @@ impl State {
                 Some(view.group)
             }
             Event::Message(message) => message.group.map(|(group, _)| group),
+            Event::Completed {
+                result: Ok(Outcome::Left(group)),
+                ..
+            } => {
+                if self.watched.remove(group) {
+                    self.over.insert(*group);
+                }
+                None
+            }
             Event::Closed => {
                 self.closed = true;
                 None
@@ -324,14 +339,23 @@ impl State {
         self.show();
     }
 
-    /// Keeps track of the groups of this process.
+    /// Keeps track of the groups that this process is in or watches.
     fn note(&mut self, me: ProcessId, view: &Arc<GroupView>) {
-        if !view.members.contains(&me) {
-            self.over.insert(view.group);
-        } else if view.joined.contains(&me) {
-            self.over.remove(&view.group);
-            self.names.insert(view.group, Arc::from(&*view.name));
-            self.views.insert(view.group, view.clone());
+        let group = view.group;
+        let begins = if view.members.contains(&me) {
+            self.watched.remove(&group);
+            self.joined.insert(group)
+        } else if self.joined.remove(&group) || view.members.is_empty() {
+            self.watched.remove(&group);
+            self.over.insert(group);
+            false
+        } else {
+            self.watched.insert(group)
+        };
+        if begins {
+            self.over.remove(&group);
+            self.names.insert(group, Arc::from(&*view.name));
+            self.views.insert(group, view.clone());
         }
     }
 

@@ -52,7 +52,8 @@ mod _isis {
 
     #[pymodule_export]
     use super::event::{
-        Blocked, Closed, Completed, Excluded, Message, SiteView, Unblocked, View, Writable,
+        Blocked, Closed, Completed, Excluded, Message, SiteView, Unblocked, Undeliverable, View,
+        Writable,
     };
     #[pymodule_export]
     use super::fork::after_in_child;

@@ -154,6 +154,30 @@ pub struct Process {
 }
 
 impl Process {
+    /// Joins or looks up a group and waits until its first view is here.
+    fn enter(
+        slf: &Bound<'_, Self>,
+        name: &str,
+        timeout: Option<Timeout>,
+        callbacks: Option<&Bound<'_, PyDict>>,
+        kinds: &[Kind],
+        start: impl FnOnce(&runtime::Process) -> Result<u64, Error>,
+    ) -> PyResult<Group> {
+        let timeout = timeout.unwrap_or_default();
+        let py = slf.py();
+        let member = &slf.get().member;
+        member.here()?;
+        may_block(timeout).map_err(exception)?;
+        let set = callbacks::from_keywords(callbacks, kinds)?;
+        callbacks::set_for(py, member, name, set)?;
+        let outcome = member.complete(py, timeout, || start(member.process()))?;
+        let (Outcome::Joined(id) | Outcome::Watching(id)) = outcome else {
+            unreachable!("it completed with {outcome:?}")
+        };
+        timeout.wait(py, |slice| member.inbox.admitted(id, slice))?;
+        Group::find(slf, id)?.ok_or_else(|| exception(Error::NotMember))
+    }
+
     /// The Python object for a process just opened.
     pub fn new(site: Py<Site>, process: runtime::Process) -> Process {
         let me = process.id();
@@ -208,20 +232,9 @@ impl Process {
         callbacks: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Group> {
         entry(|| {
-            let timeout = timeout.unwrap_or_default();
-            let py = slf.py();
-            let member = &slf.get().member;
-            member.here()?;
-            may_block(timeout).map_err(exception)?;
-            let set = callbacks::from_keywords(callbacks, &OF_GROUP)?;
-            callbacks::set_for(py, member, name, set)?;
-            let process = member.process();
-            let outcome = member.complete(py, timeout, || process.start_join(name))?;
-            let Outcome::Joined(id) = outcome else {
-                unreachable!("join completed with {outcome:?}")
-            };
-            timeout.wait(py, |slice| member.inbox.admitted(id, slice))?;
-            Group::find(slf, id)?.ok_or_else(|| exception(Error::NotMember))
+            Self::enter(slf, name, timeout, callbacks, &OF_GROUP, |process| {
+                process.start_join(name)
+            })
         })
     }
 
@@ -243,8 +256,50 @@ impl Process {
         })
     }
 
-    /// A group that this process has joined, by its id; ``None`` if it is not a member. Does not
-    /// block.
+    /// Addresses the group of this name without joining it: from now on the process *watches* it.
+    ///
+    /// Blocks until that is so. A process that watches gets the group's :class:`View` as it is, then
+    /// every later one, in the place that it has among the messages at the members. It may use the
+    /// returned group to send: its broadcasts have the order and the safety of a member's, but no
+    /// messages of the group come to it, its own included. The watch goes on until
+    /// :meth:`Group.leave`, until the process joins, or until a view without members: the group is
+    /// dissolved, and what had not left by then comes back as :class:`Undeliverable`. For a member this
+    /// gives its membership. ``on_view`` as in :meth:`join`. Raises :class:`ArgumentError` for a bad
+    /// name and if no group has it, :class:`IsisTimeoutError` when the time runs out (the look-up goes
+    /// on and ends with :class:`Completed`), :class:`ClosedError`, :class:`BusyError`.
+    #[pyo3(signature = (name, timeout=None, **callbacks))]
+    fn lookup(
+        slf: &Bound<'_, Self>,
+        name: &str,
+        timeout: Option<Timeout>,
+        callbacks: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Group> {
+        entry(|| {
+            Self::enter(slf, name, timeout, callbacks, &[Kind::View], |process| {
+                process.start_lookup(name)
+            })
+        })
+    }
+
+    /// Starts a look-up and returns a token; :class:`Completed` with it follows, and then
+    /// :meth:`group` gives the group. Callbacks and errors as in :meth:`lookup`. Does not block.
+    #[pyo3(signature = (name, **callbacks))]
+    fn start_lookup(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        callbacks: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<u64> {
+        entry(|| {
+            let member = &self.member;
+            member.here()?;
+            let set = callbacks::from_keywords(callbacks, &[Kind::View])?;
+            callbacks::set_for(py, member, name, set)?;
+            member.process().start_lookup(name).map_err(exception)
+        })
+    }
+
+    /// A group that this process is in, or watches, by its id; else ``None``. Does not block.
     fn group(slf: &Bound<'_, Self>, id: GroupId) -> PyResult<Option<Group>> {
         entry(|| {
             slf.get().member.here()?;

@@ -2,8 +2,10 @@
 
 from typing import List
 
+import pytest
+
 import isis
-from events import messages, until, view_of
+from events import eventually, messages, until, view_of
 
 
 def join_all(sites: List[isis.Site], name: str = "g") -> List[isis.Group]:
@@ -209,3 +211,70 @@ def test_repr_is_short_and_telling(site: isis.Site) -> None:
     assert repr(group.process).startswith("<Process p1@1.")
     assert repr(site).startswith("<Site 1.")
     assert repr(site.view).startswith("<SiteView 0: 1.")
+
+
+def test_a_process_outside_addresses_the_group(three: List[isis.Site]) -> None:
+    groups = join_all(three[:2])
+    client = three[2].process("client")
+    watched = client.lookup("g", timeout=20)
+    assert watched.id == groups[0].id and watched.name == "g"
+    assert watched.members == groups[0].members
+    assert view_of(watched, 2).members == groups[0].members
+    sent = watched.obcast(b"1")
+    watched.bcast(b"2", label="l")
+    watched.gbcast(b"3")
+    watched.flush(timeout=20)
+    for group in groups:
+        got = messages(group, 3)
+        assert [m.payload for m in got] == [b"1", b"2", b"3"]
+        assert got[0].id == sent and got[0].sender == client.id
+    failed = groups[1].process
+    failed.bcast_to([client.id], b"last words")
+    failed.close(timeout=20)
+    assert [m.payload for m in messages(watched, 1)] == [b"last words"]
+    assert view_of(watched, 1).left == ((failed.id, "process failed"),)
+    watched.leave(timeout=20)
+    with pytest.raises(isis.NotMemberError):
+        watched.bcast(b"x")
+    assert list(watched) == []
+
+
+def test_a_lookup_finds_or_says_no(three: List[isis.Site]) -> None:
+    client = three[1].process("client")
+    with pytest.raises(isis.ArgumentError, match="no group"):
+        client.lookup("nobody", timeout=20)
+    token = client.start_lookup("nobody")
+    ended = until(client, isis.Completed)
+    assert (ended.token, ended.outcome) == (token, None)
+    assert isinstance(ended.error, isis.ArgumentError)
+    with pytest.raises(TypeError):
+        client.lookup("nobody", on_message=print)  # type: ignore[call-arg]
+    member = three[0].process().join("g", timeout=20)
+    views: List[isis.View] = []
+    token = client.start_lookup("g", on_view=views.append)
+    ended = until(client, isis.Completed)
+    assert (ended.token, ended.outcome, ended.group) == (token, "watching", member.id)
+    eventually(lambda: len(views) == 1)
+    assert member.process.lookup("g", timeout=20).id == member.id
+    member.leave(timeout=20)
+    eventually(lambda: len(views) == 2 and views[-1].members == ())
+
+
+def test_what_a_dissolved_group_did_not_get_comes_back(three: List[isis.Site]) -> None:
+    member = three[0].process().join("g", timeout=20)
+    client = three[1].process("client")
+    watched = client.lookup("g", timeout=20)
+    member.start_leave()
+    sent, events = [], []
+    with pytest.raises(isis.NotMemberError):
+        while True:
+            sent.append(watched.bcast(b"x", label="l", timeout=20))
+            while member.process.pending:
+                events.append(member.process.next(timeout=20))
+    client.flush(timeout=20)
+    client.close(timeout=20)
+    member.process.close(timeout=20)
+    events.extend(member.process)
+    returned = {e.id for e in client if isinstance(e, isis.Undeliverable)}
+    taken = {e.id for e in events if isinstance(e, isis.Message)}
+    assert returned | taken == set(sent) and not returned & taken

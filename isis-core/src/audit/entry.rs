@@ -155,7 +155,14 @@ pub enum Entry {
         name: String,
         token: u64,
     },
-    /// The application asks to leave a group.
+    /// The application asks to watch the group of a name.
+    Lookup {
+        at: u64,
+        process: Text<ProcessId>,
+        name: String,
+        token: u64,
+    },
+    /// The application asks to leave a group, or to watch it no more.
     Leave {
         at: u64,
         process: Text<ProcessId>,
@@ -193,14 +200,19 @@ pub enum Entry {
         process: Text<ProcessId>,
         token: u64,
     },
-    /// The application learns how an operation ended: `joined`, `left`, `flushed`, `closed`, `status`, or the
-    /// error.
+    /// The application learns how an operation ended: `joined`, `watching`, `left`, `flushed`, `closed`,
+    /// `status`, or the error.
     Completed {
         at: u64,
         process: Text<ProcessId>,
         token: u64,
         outcome: String,
+        /// The group that was left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<Text<GroupId>>,
     },
+    /// The application is told that a broadcast of its process reaches nobody.
+    Undeliverable { at: u64, id: Text<MessageId> },
     /// The application is told that its site has no quorum.
     Blocked { at: u64, process: Text<ProcessId> },
     /// The application is told that its site goes on.
@@ -305,11 +317,13 @@ impl Entry {
             | Entry::SiteView { at, .. }
             | Entry::View { at, .. }
             | Entry::Join { at, .. }
+            | Entry::Lookup { at, .. }
             | Entry::Leave { at, .. }
             | Entry::Send { at, .. }
             | Entry::Deliver { at, .. }
             | Entry::Flush { at, .. }
             | Entry::Completed { at, .. }
+            | Entry::Undeliverable { at, .. }
             | Entry::Blocked { at, .. }
             | Entry::Unblocked { at, .. } => *at,
         }
@@ -335,6 +349,7 @@ impl Entry {
             }
             Entry::View { process, view, .. } => What::View(process.0, Arc::new(view.into())),
             Entry::Join { process, name, .. } => What::AskJoin(process.0, name),
+            Entry::Lookup { process, name, .. } => What::AskLookup(process.0, name),
             Entry::Leave { process, group, .. } => What::AskLeave(process.0, group.0),
             Entry::Send {
                 id,
@@ -382,7 +397,13 @@ impl Entry {
                 outcome,
                 ..
             } if outcome == FLUSHED => What::FlushEnd(process.0, token),
+            Entry::Completed {
+                process,
+                group: Some(group),
+                ..
+            } => What::Left(process.0, group.0),
             Entry::Completed { .. } => return Ok(None),
+            Entry::Undeliverable { id, .. } => What::Undeliverable(id.0),
             Entry::Blocked { process, .. } => What::Blocked(process.0),
             Entry::Unblocked { process, .. } => What::Unblocked(process.0),
         }))

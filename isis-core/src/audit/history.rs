@@ -8,7 +8,7 @@
 mod precedes;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::delivery::{GroupView, Label};
@@ -35,6 +35,10 @@ pub enum Step<'a> {
     Deliver(Number, &'a Delivered),
     /// It took a view of a group.
     View(&'a Arc<GroupView>),
+    /// It took a view of a group that it watches from outside.
+    Watch(&'a Arc<GroupView>),
+    /// It watches that group no more.
+    WatchEnd(GroupId),
     /// It took a site view.
     SiteView(&'a Arc<SiteView>),
 }
@@ -44,7 +48,7 @@ pub enum Step<'a> {
 pub struct Life<'a> {
     /// What it did and saw, in order.
     pub steps: Vec<(At, Step<'a>)>,
-    /// The group views that it took.
+    /// The group views that it took, as a member or from outside.
     pub views: Vec<(At, &'a Arc<GroupView>)>,
     /// Where it, or its site, ended.
     pub end: Option<At>,
@@ -55,6 +59,9 @@ pub struct Life<'a> {
     /// Up to here what it did and took counts: all for survivors, for others as far as a survivor
     /// saw a consequence (promise 2).
     pub counted: At,
+    /// The names that it has looked up, and the groups that it is in by the last view that it took.
+    looked_up: BTreeSet<&'a str>,
+    inside: BTreeSet<GroupId>,
 }
 
 impl<'a> Life<'a> {
@@ -76,6 +83,11 @@ impl<'a> Life<'a> {
             true => self.closed.is_some() && !self.crashed,
             false => self.end.is_none() && self.closed.is_none(),
         }
+    }
+
+    /// Whether it has asked to watch the group from outside.
+    pub fn has_looked_up(&self, view: &GroupView) -> bool {
+        self.looked_up.contains(&*view.name)
     }
 }
 
@@ -127,6 +139,8 @@ pub struct History<'a> {
     numbers: BTreeMap<MessageId, Number>,
     /// Every group view that somebody took, by group and number.
     pub views: BTreeMap<(GroupId, u64), &'a Arc<GroupView>>,
+    /// Broadcasts that reach nobody, as their senders were told.
+    pub undeliverable: BTreeSet<MessageId>,
     /// Between OBCASTs.
     pub precedes: Precedes,
     /// By number: a destination that survived and never took it.
@@ -145,6 +159,7 @@ impl<'a> History<'a> {
             broadcasts: Vec::new(),
             numbers: BTreeMap::new(),
             views: BTreeMap::new(),
+            undeliverable: BTreeSet::new(),
             precedes: Precedes::default(),
             missed: Vec::new(),
         };
@@ -162,6 +177,9 @@ impl<'a> History<'a> {
         match what {
             What::Open(p) => {
                 self.life(*p);
+            }
+            What::Undeliverable(id) => {
+                self.undeliverable.insert(*id);
             }
             What::Close(p) => {
                 let life = self.life(*p);
@@ -185,12 +203,32 @@ impl<'a> History<'a> {
                 }
             }
             What::View(p, v) => {
-                self.step(*p, at, Step::View(v));
-                self.life(*p).views.push((at, v));
+                self.took_view(*p, at, v);
                 self.views.entry((v.group, v.number)).or_insert(v);
             }
+            What::AskLookup(p, name) => _ = self.life(*p).looked_up.insert(name),
+            What::Left(p, g) => self.step(*p, at, Step::WatchEnd(*g)),
             What::SiteView(p, v) => self.step(*p, at, Step::SiteView(v)),
             _ => {}
+        }
+    }
+
+    /// A view without the process ends its membership, or else it watches the group.
+    fn took_view(&mut self, p: ProcessId, at: At, view: &'a Arc<GroupView>) {
+        let life = self.life(p);
+        life.views.push((at, view));
+        let step = if view.members.contains(&p) {
+            life.inside.insert(view.group);
+            Step::View(view)
+        } else if life.inside.remove(&view.group) || !life.has_looked_up(view) {
+            Step::View(view)
+        } else {
+            Step::Watch(view)
+        };
+        let dissolved = matches!(step, Step::Watch(_)) && view.members.is_empty();
+        self.step(p, at, step);
+        if dissolved {
+            self.step(p, at, Step::WatchEnd(view.group));
         }
     }
 
@@ -316,7 +354,8 @@ impl<'a> History<'a> {
         Cow::Owned(members)
     }
 
-    /// The view of the group that the process had taken last, at this place of the trace.
+    /// The view of the group that the process, a member or a watcher, had taken last at this place of
+    /// the trace.
     pub fn view_at(&self, p: ProcessId, group: GroupId, at: At) -> Option<&'a Arc<GroupView>> {
         let views = &self.lives.get(&p)?.views;
         let mut before = views.iter().rev().skip_while(|(a, _)| *a >= at);

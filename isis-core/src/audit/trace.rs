@@ -68,16 +68,22 @@ pub enum What {
     Ended(ProcessId),
     /// The application takes a site view.
     SiteView(ProcessId, Arc<SiteView>),
-    /// The application takes a group view.
+    /// The application takes a view of a group that its process is in or watches.
     View(ProcessId, Arc<GroupView>),
     /// The application asks to join the group of a name.
     AskJoin(ProcessId, String),
-    /// The application asks to leave a group.
+    /// The application asks to watch the group of a name.
+    AskLookup(ProcessId, String),
+    /// The application asks to leave a group, or to watch it no more.
     AskLeave(ProcessId, GroupId),
+    /// The application learns that this is done.
+    Left(ProcessId, GroupId),
     /// The application sends.
     Send(Sent),
     /// The application takes a broadcast.
     Deliver(ProcessId, Delivered),
+    /// The application is told that a broadcast of its process reaches nobody.
+    Undeliverable(MessageId),
     /// The application calls flush, an operation of this number.
     FlushBegin(ProcessId, u64),
     /// That flush returns.
@@ -102,13 +108,16 @@ impl What {
     pub fn process(&self) -> Option<ProcessId> {
         match self {
             What::Send(m) => Some(m.id.sender),
+            What::Undeliverable(id) => Some(id.sender),
             What::Open(p)
             | What::Close(p)
             | What::Ended(p)
             | What::SiteView(p, _)
             | What::View(p, _)
             | What::AskJoin(p, _)
+            | What::AskLookup(p, _)
             | What::AskLeave(p, _)
+            | What::Left(p, _)
             | What::Deliver(p, _)
             | What::FlushBegin(p, _)
             | What::FlushEnd(p, _)
@@ -230,7 +239,9 @@ impl fmt::Display for Record {
             What::SiteView(p, v) => write!(f, "{p} takes {}", SiteViewText(v)),
             What::View(p, v) => write!(f, "{p} takes {}", ViewText(v)),
             What::AskJoin(p, name) => write!(f, "{p} asks to join {name:?}"),
+            What::AskLookup(p, name) => write!(f, "{p} looks up {name:?}"),
             What::AskLeave(p, g) => write!(f, "{p} asks to leave {g}"),
+            What::Left(p, g) => write!(f, "{p} has left {g}"),
             What::Send(m) => write!(
                 f,
                 "{} sends {} {} to {}, after [{}]",
@@ -247,6 +258,7 @@ impl fmt::Display for Record {
                     None => Ok(()),
                 }
             }
+            What::Undeliverable(id) => write!(f, "{id} reaches nobody"),
             What::FlushBegin(p, t) => write!(f, "{p} flushes (operation {t})"),
             What::FlushEnd(p, t) => write!(f, "{p} has flushed (operation {t})"),
             What::Blocked(p) => write!(f, "{p} is told: blocked"),

@@ -6,7 +6,6 @@
 //! addressed to is rejected by all members, since its final is above the GBCAST's, and its sender
 //! sends it off again before anything else (R27).
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Broadcast;
@@ -14,8 +13,9 @@ use super::bcast::label_key;
 use super::era::SiteSet;
 use super::message::{Bcast, Listed, Obcast, To};
 use super::process::{InFlight, Process};
-use crate::delivery::{GroupView, Label};
-use crate::ids::{Class, GroupId, MessageId};
+use super::roster::Roster;
+use crate::delivery::{Event, Label};
+use crate::ids::{Class, GroupId, MessageId, ProcessId};
 use crate::machine::broadcast::{Address, Note, Send};
 
 /// The local processes that a message is addressed to.
@@ -124,7 +124,7 @@ impl Broadcast {
     fn leave_bcast(&mut self, process: u32, send: Send) {
         let destinations = self.resolve(process, &send.address);
         let Some((to, sites)) = destinations.filter(|(_, sites)| !sites.is_empty()) else {
-            self.abandon(process, send.id);
+            self.abandon(process, &send);
             return;
         };
         let Label::Bcast(label) = send.label else {
@@ -162,7 +162,7 @@ impl Broadcast {
         };
         p.sent.obcasts = send.id.seq;
         let Some((to, sites)) = destinations else {
-            self.abandon(process, send.id);
+            self.abandon(process, &send);
             return;
         };
         let Label::Obcast(olabel) = send.label else {
@@ -197,16 +197,24 @@ impl Broadcast {
     }
 
     /// DESTS(B) as of now: the process's own view of the group, or those of the list that are
-    /// operational.
+    /// operational. A sender from outside takes its own message silently: then it stands in its queues
+    /// like a member's, is listed like one, and is placed or rejected here as it is at the members.
     fn resolve(&self, process: u32, address: &Address) -> Option<(To, SiteSet)> {
         match address {
             Address::Group(group) => {
-                let view = self.processes.get(&process)?.groups.get(group)?;
-                let sites = self.era().set(view.members.iter().map(|m| m.site));
+                let p = self.processes.get(&process)?;
+                let view = p.groups.get(group)?;
+                let mut sites = self.era().set(view.members.iter().map(|m| m.site));
+                let outside = !view.members.contains(&p.id);
+                if outside {
+                    sites.insert(self.era().me);
+                }
+                let (group, stamp) = (*group, view.number);
                 Some((
                     To::Group {
-                        group: *group,
-                        stamp: view.number,
+                        group,
+                        stamp,
+                        outside,
                     },
                     sites,
                 ))
@@ -218,19 +226,25 @@ impl Broadcast {
         }
     }
 
-    /// A broadcast to nobody: to a group that its sender was removed from while it was held, or to
-    /// processes of failed sites.
-    fn abandon(&mut self, process: u32, id: MessageId) {
+    /// A broadcast to nobody: to a group that was dissolved while it was held, or to processes of failed
+    /// sites.
+    fn abandon(&mut self, process: u32, send: &Send) {
+        let id = send.id;
+        if let Address::Group(_) = send.address {
+            self.deliver(process, Event::Undeliverable(id), Vec::new());
+        }
         if let Some(p) = self.processes.get_mut(&process)
             && id.class == Class::Bcast
         {
             p.sent.unsafe_bcasts.remove(&id.seq);
         }
         self.window_leaves(process, id, SiteSet::default());
+        self.floors_changed();
+        self.check_flushes(process);
     }
 
-    /// The local processes that a message is addressed to.
-    pub(super) fn locals(&self, to: &To) -> Locals {
+    /// The local processes that a message of this sender is addressed to.
+    pub(super) fn locals(&self, sender: ProcessId, to: &To) -> Locals {
         match to {
             To::List(list) => Locals::Known(
                 list.iter()
@@ -238,7 +252,11 @@ impl Broadcast {
                     .map(|p| p.index)
                     .collect(),
             ),
-            To::Group { group, stamp } => {
+            To::Group {
+                group,
+                stamp,
+                outside,
+            } => {
                 let Some(views) = self.views.get(group) else {
                     return Locals::Unknown;
                 };
@@ -249,6 +267,7 @@ impl Broadcast {
                 let here: Vec<u32> = view
                     .members
                     .iter()
+                    .chain(outside.then_some(&sender))
                     .filter(|p| self.is_here(**p))
                     .map(|p| p.index)
                     .collect();
@@ -262,6 +281,12 @@ impl Broadcast {
         }
     }
 
+    /// Whether the process takes the message only for the order: it sent it from outside the group.
+    pub(super) fn is_silent(&self, process: u32, sender: ProcessId, to: &To) -> bool {
+        let own = sender.site == self.me && sender.index == process;
+        own && matches!(to, To::Group { outside: true, .. })
+    }
+
     /// Looks again at what waited for a group view to become known.
     pub(super) fn resolve_waiting(&mut self) {
         for id in core::mem::take(&mut self.unresolved) {
@@ -272,15 +297,17 @@ impl Broadcast {
 
     /// A new view of a group is placed at a process: adopts it, rejects what is addressed to older
     /// ones and sends the process's own again, in order, before anything else (R27).
-    pub fn enter_view(&mut self, process: u32, view: &Arc<GroupView>) {
+    pub(super) fn enter_view(&mut self, process: u32, roster: &Roster) {
         let Some(p) = self.processes.get_mut(&process) else {
             return;
         };
+        let view = &roster.view;
         let group = view.group;
-        if view.members.contains(&p.id) {
+        if roster.has(p.id) {
             p.groups.insert(group, view.clone());
         } else {
             p.groups.remove(&group);
+            p.left.insert(group, view.number);
         }
         let outdated = self.outdated_bcasts(process, group, view.number);
         for id in outdated {
@@ -288,6 +315,13 @@ impl Broadcast {
         }
         self.send_again(process, group, view.number);
         self.trim_views(group);
+    }
+
+    /// The same, and the process hears of it.
+    pub fn take_view(&mut self, process: u32, roster: &Roster) {
+        self.enter_view(process, roster);
+        let event = Event::View(roster.view.clone());
+        self.deliver(process, event, Vec::new());
     }
 
     /// Puts the process's own rejected BCASTs at the front of what it holds.
@@ -361,9 +395,9 @@ impl Broadcast {
         }
     }
 
-    /// Forgets a dissolved group.
+    /// Forgets a dissolved group, but for the view that says so: until the era ends, messages may come
+    /// that are too late for it.
     pub fn forget_group(&mut self, group: GroupId) {
-        self.views.remove(&group);
         self.runs.forget(group);
     }
 }

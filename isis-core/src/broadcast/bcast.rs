@@ -133,7 +133,7 @@ impl Broadcast {
         if let Some(missing) = self.first_missing(&entry.body.after) {
             return self.await_obcast(missing, id);
         }
-        let locals = match self.locals(&entry.body.to) {
+        let locals = match self.locals(id.sender, &entry.body.to) {
             Locals::Unknown => return,
             Locals::Past => Vec::new(),
             Locals::Known(locals) => {
@@ -324,11 +324,13 @@ impl Broadcast {
                 payload: body.payload.clone(),
             });
             self.taken_here(origin_id(id.sender, Class::Bcast, body.origin));
+        } else if self.is_silent(process, id.sender, &body.to) {
+            self.taken_here(origin_id(id.sender, Class::Bcast, body.origin));
         } else {
             let message = Delivered {
                 id: origin_id(id.sender, Class::Bcast, body.origin),
                 group: match body.to {
-                    To::Group { group, stamp } => Some((group, stamp)),
+                    To::Group { group, stamp, .. } => Some((group, stamp)),
                     To::List(_) => None,
                 },
                 label: Label::Bcast(body.label.clone()),
@@ -367,8 +369,7 @@ impl Broadcast {
         group: GroupId,
         number: u64,
     ) -> Vec<MessageId> {
-        let old =
-            |to: &To| matches!(to, To::Group { group: g, stamp } if *g == group && *stamp < number);
+        let old = |to: &To| matches!(to, To::Group { group: g, stamp, .. } if *g == group && *stamp < number);
         self.bcasts
             .iter()
             .filter(|(_, e)| e.queued.contains(&process) && old(&e.body.to))

@@ -10,6 +10,7 @@ use super::message::{Message, Report};
 use super::runs::NumberRun;
 use super::stability::Outbox;
 use super::{Broadcast, Era, SiteSet};
+use crate::delivery::GroupView;
 use crate::ids::{Class, MessageId, ProcessId};
 use crate::machine::broadcast::ToEndpoint;
 use crate::view::SiteView;
@@ -91,7 +92,7 @@ impl Broadcast {
                 continue;
             };
             // One whose proposal was withheld is in no queue yet.
-            let locals = match (entry.proposal, self.locals(&entry.body.to)) {
+            let locals = match (entry.proposal, self.locals(id.sender, &entry.body.to)) {
                 (None, Locals::Known(locals)) => Some(locals),
                 _ => None,
             };
@@ -140,6 +141,9 @@ impl Broadcast {
         self.carry_log.clear();
         self.store.clear();
         self.unresolved.clear();
+        let is_dissolved = |v: &GroupView| v.members.is_empty();
+        self.views
+            .retain(|_, views| !views.last_key_value().is_some_and(|(_, v)| is_dissolved(v)));
         self.pinned.clear();
         self.travel.next_era();
         self.floors.clear();
@@ -173,6 +177,7 @@ impl Broadcast {
         p.queues.clear();
         p.up = None;
         p.id_list.clear();
+        p.left.clear();
         let out = &mut p.sent;
         out.unreceived.clear();
         out.unplaced.clear();

@@ -100,8 +100,11 @@ impl Broadcast {
             .is_some_and(|p| p.sent.unsafe_gbcasts.contains(&id.seq))
     }
 
-    /// The sender is no member any more: nobody gets the GBCAST.
+    /// The group is dissolved: nobody gets the GBCAST.
     pub fn abandon_gbcast(&mut self, id: MessageId) {
+        if self.is_gbcast_open(id) {
+            self.deliver(id.sender.index, Event::Undeliverable(id), Vec::new());
+        }
         self.gbcast_released(id);
     }
 

@@ -1,7 +1,6 @@
 //! What broadcast machines say to each other. The table in `docs/PROTOCOL.md` lists sender, moment
 //! and paragraph of each.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,8 +8,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::era::SiteSet;
+use super::roster::Roster;
 use super::runs::{NumberRun, SeqRun};
-use crate::delivery::{GroupView, LeaveReason, Olabel};
+use crate::delivery::{LeaveReason, Olabel};
 use crate::ids::{GroupId, MessageId, ProcessId, Site};
 
 /// A message and the number of the site view that its sender had applied or, for
@@ -88,6 +88,9 @@ pub enum To {
         group: GroupId,
         /// The number of the group view: the stamp.
         stamp: u64,
+        /// The sender watches the group and is no member: its own site takes the message for the
+        /// order, but not to deliver it (R26).
+        outside: bool,
     },
     /// These processes.
     List(Vec<ProcessId>),
@@ -226,6 +229,10 @@ pub enum Action {
     Join(ProcessId),
     /// The process is a member no more.
     Remove(ProcessId, LeaveReason),
+    /// The process watches the group from outside (R31).
+    Watch(ProcessId),
+    /// It watches no more.
+    Unwatch(ProcessId),
     /// An application's GBCAST; its payload travels beside.
     Application {
         /// Its sender's name for it.
@@ -246,7 +253,7 @@ impl Action {
     /// The process that asked, or that it is about.
     pub fn process(&self) -> ProcessId {
         match self {
-            Action::Join(p) | Action::Remove(p, _) => *p,
+            Action::Join(p) | Action::Remove(p, _) | Action::Watch(p) | Action::Unwatch(p) => *p,
             Action::Application { id, .. } => id.sender,
         }
     }
@@ -273,8 +280,8 @@ pub struct Record {
     pub actions: Vec<Action>,
     /// OBCASTs that come before it.
     pub before: Vec<Listed>,
-    /// The group view after it: the old one if it changes no membership.
-    pub view: GroupView,
+    /// The group after it.
+    pub roster: Roster,
 }
 
 impl Record {
@@ -282,7 +289,7 @@ impl Record {
     pub fn changes_view(&self) -> bool {
         self.actions
             .iter()
-            .any(|a| !matches!(a, Action::Application { .. }))
+            .any(|a| matches!(a, Action::Join(_) | Action::Remove(..)))
     }
 }
 
@@ -313,8 +320,8 @@ pub enum Gbcast {
     Start {
         /// The run.
         run: MessageId,
-        /// The group view that it changes or is delivered in.
-        base: GroupView,
+        /// The group that it changes or is delivered in.
+        base: Roster,
         /// What it does.
         actions: Vec<Action>,
         /// The coordinator's clock.
@@ -371,8 +378,8 @@ pub enum Gbcast {
         /// The run.
         run: MessageId,
     },
-    /// To all other sites: the group view after a commit.
-    Announce(GroupView),
+    /// To all other sites: the group after a commit.
+    Announce(Roster),
 }
 
 /// What a site tells the oldest site in the completion.
@@ -412,15 +419,6 @@ pub struct Decision {
     pub joining: Vec<Site>,
 }
 
-/// An entry of the directory (R30).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The group's name.
-    pub name: String,
-    /// Its latest view.
-    pub view: GroupView,
-}
-
 /// The completion of a site view (R12, as one clean cut).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Completion {
@@ -438,5 +436,5 @@ pub enum Completion {
     /// All have stored it: apply. Sites without directory apply when it arrives.
     Go,
     /// From the oldest site that has the directory to those that have not: the groups as of this view.
-    Directory(Vec<Entry>),
+    Directory(Vec<Roster>),
 }

@@ -15,7 +15,7 @@
 //! | `bcast` | §4.3.1: Skeen's two phases, finals in send order (R14), proposals after OBCASTs (R16) |
 //! | `obcast` | §4.3.2: placing what is received |
 //! | `travel` | what travels with an OBCAST, holds, pulls, and when it is received (R18, R20) |
-//! | `gbcast` | §4.3.3: the participant's and the coordinator's side of a run (R22–R24) |
+//! | `gbcast`, `roster` | §4.3.3: the participant's and the coordinator's side of a run (R22–R24); who takes part |
 //! | `address` | §3.5: stamps, holding (R25), rejection and re-sending (R27) |
 //! | `cut` | the end of an era: pushes, the report, placing in the decided order, the next era |
 //! | `stability` | §4.4: receipts, floors, collection |
@@ -32,6 +32,7 @@ mod message;
 mod obcast;
 mod process;
 mod queue;
+mod roster;
 mod runs;
 mod sound;
 mod stability;
@@ -49,10 +50,11 @@ use bytes::Bytes;
 pub use bcast::{BULK_ABOVE, label_key};
 pub use era::{Era, SiteSet};
 pub use message::{
-    Action, Bcast, Completion, Control, Decision, Entry, Gbcast, Listed, Message, Obcast, Record,
-    Report, Stamped, To,
+    Action, Bcast, Completion, Control, Decision, Gbcast, Listed, Message, Obcast, Record, Report,
+    Stamped, To,
 };
 pub use process::Process;
+pub use roster::Roster;
 pub use runs::NumberRun;
 pub use travel::{Counts, TRAVELLED};
 
@@ -73,8 +75,10 @@ pub enum Upcall {
         /// What it says.
         payload: Bytes,
     },
-    /// A commit record became known here: the group's latest view.
-    Committed(GroupView),
+    /// A commit record became known here: the group as of now.
+    Committed(Roster),
+    /// A run that this site coordinated left the group without members, and all who took part know.
+    Emptied(GroupId),
     /// A request for a GBCAST is to be run here or passed on to where it can be.
     Request {
         /// The group.

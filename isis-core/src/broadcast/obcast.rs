@@ -75,7 +75,7 @@ impl Broadcast {
         let Some(node) = self.store.get(&id) else {
             return;
         };
-        let locals = match self.locals(&node.body.to) {
+        let locals = match self.locals(id.sender, &node.body.to) {
             _ if self.is_behind_unresolved(node.body.after()) => Locals::Unknown,
             locals => locals,
         };
@@ -122,7 +122,7 @@ impl Broadcast {
     /// Whether it is stamped with a group view that is not placed at the process yet.
     fn is_early(&self, process: u32, body: &Obcast) -> bool {
         match &body.to {
-            To::Group { group, stamp } => {
+            To::Group { group, stamp, .. } => {
                 self.processes[&process].view_of(*group) < *stamp && !cfg!(isis_mutant = "G5")
             }
             To::List(_) => false,
@@ -177,14 +177,19 @@ impl Broadcast {
         }
         let body = node.body.clone();
         let after = body.after().collect();
-        if let Some(p) = self.processes.get_mut(&process) {
+        let silent = self.is_silent(process, id.sender, &body.to);
+        if let Some(p) = self.processes.get_mut(&process)
+            && !(silent && cfg!(isis_mutant = "R26"))
+        {
             p.id_list.insert(id);
         }
-        if process != SITE_PROCESS {
+        if silent {
+            self.taken_here(id);
+        } else if process != SITE_PROCESS {
             let message = Delivered {
                 id,
                 group: match body.to {
-                    To::Group { group, stamp } => Some((group, stamp)),
+                    To::Group { group, stamp, .. } => Some((group, stamp)),
                     To::List(_) => None,
                 },
                 label: Label::Obcast(body.olabel),

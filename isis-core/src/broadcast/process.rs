@@ -26,8 +26,11 @@ pub struct Process {
     pub up: Option<MessageId>,
     /// IDlist of §4.3.3: OBCASTs placed here that are not settled.
     pub id_list: BTreeSet<MessageId>,
-    /// Its groups, in the views that are placed here.
+    /// The groups that it is in or watches, in the views that are placed here.
     pub groups: BTreeMap<GroupId, Arc<GroupView>>,
+    /// Groups that it was in or watched in this era, with the view that ended that: what is addressed to
+    /// an earlier one is too late for it.
+    pub left: BTreeMap<GroupId, u64>,
     /// Sends that wait: for the end of a wait phase (R25) or of a completion.
     pub held: VecDeque<Send>,
     /// `held` is being sent off.
@@ -54,6 +57,7 @@ impl Process {
             up: None,
             id_list: BTreeSet::new(),
             groups: BTreeMap::new(),
+            left: BTreeMap::new(),
             held: VecDeque::new(),
             releasing: false,
             sent: Outbound::default(),
@@ -64,9 +68,16 @@ impl Process {
         }
     }
 
-    /// The number of the group view placed here; 0 before the first.
+    /// Whether it is a member, and does not only watch.
+    pub fn is_member(&self, group: GroupId) -> bool {
+        let view = self.groups.get(&group);
+        view.is_some_and(|v| v.members.contains(&self.id))
+    }
+
+    /// The number of the last view of the group placed here; 0 before the first.
     pub fn view_of(&self, group: GroupId) -> u64 {
-        self.groups.get(&group).map_or(0, |v| v.number)
+        let left = self.left.get(&group).copied().unwrap_or_default();
+        self.groups.get(&group).map_or(left, |v| v.number)
     }
 }
 
@@ -169,7 +180,7 @@ impl Outbound {
 
     /// The open ones that are addressed to the group in a view before `number`, in send order.
     pub fn outdated(&self, group: GroupId, number: u64) -> Vec<u64> {
-        let old = |b: &Bcast| matches!(b.to, To::Group { group: g, stamp } if g == group && stamp < number);
+        let old = |b: &Bcast| matches!(b.to, To::Group { group: g, stamp, .. } if g == group && stamp < number);
         self.open
             .iter()
             .filter(|(_, b)| old(b))

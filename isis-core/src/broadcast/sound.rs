@@ -18,8 +18,9 @@ use super::message::{
     Action, Bcast, Completion, Control, Decision, Gbcast, Listed, MOST_NUMBERS, Message, Obcast,
     Record, Report, To,
 };
+use super::roster::Roster;
 use super::runs::{NumberRun, SeqRun};
-use crate::delivery::{GroupView, MAX_DESTINATIONS, Olabel, check_name};
+use crate::delivery::{MAX_DESTINATIONS, Olabel, check_name};
 use crate::ids::{Class, MessageId, ProcessId, SITE_PROCESS, Site};
 
 /// Clocks and counters count from 1; no site lives to count this far, and above it there is room for
@@ -173,16 +174,21 @@ impl Control {
 impl Action {
     fn is_sound(&self) -> bool {
         match self {
-            Action::Join(p) | Action::Remove(p, _) => p.index != SITE_PROCESS,
+            Action::Join(p) | Action::Remove(p, _) | Action::Watch(p) | Action::Unwatch(p) => {
+                p.index != SITE_PROCESS
+            }
             Action::Application { id, .. } => is_id(*id, Class::Gbcast),
         }
     }
 }
 
-fn is_view(view: &GroupView) -> bool {
-    is_number(view.number)
-        && check_name("group name", &view.name, false).is_ok()
-        && view.members.iter().all(|p| p.index != SITE_PROCESS)
+impl Roster {
+    fn is_sound(&self) -> bool {
+        is_number(self.view.number)
+            && is_number(self.version)
+            && check_name("group name", &self.view.name, false).is_ok()
+            && self.everybody().all(|p| p.index != SITE_PROCESS)
+    }
 }
 
 impl Record {
@@ -191,7 +197,7 @@ impl Record {
             && is_number(self.number)
             && self.actions.iter().all(Action::is_sound)
             && is_list(&self.before)
-            && is_view(&self.view)
+            && self.roster.is_sound()
     }
 }
 
@@ -208,14 +214,14 @@ impl Gbcast {
                 ..
             } => {
                 is_id(*run, Class::Gbcast)
-                    && is_view(base)
+                    && base.is_sound()
                     && actions.iter().all(Action::is_sound)
                     && is_number(*clock)
             }
             Gbcast::Number { number, .. } | Gbcast::Final { number, .. } => is_number(*number),
             Gbcast::List { list, .. } => is_list(list),
             Gbcast::Store(record) => record.is_sound(),
-            Gbcast::Announce(view) => is_view(view),
+            Gbcast::Announce(roster) => roster.is_sound(),
             Gbcast::Head { .. }
             | Gbcast::Up { .. }
             | Gbcast::Stored { .. }
@@ -241,7 +247,7 @@ impl Gbcast {
                 run, base, actions, ..
             } => {
                 let asked = actions.iter().all(|a| is_here(&a.process()));
-                let oldest = base.members.first();
+                let oldest = base.view.members.first();
                 of_site(run, from) && asked && oldest.is_some_and(|p| p.site == from)
             }
             Gbcast::Final { run, .. } | Gbcast::Up { run } | Gbcast::Commit { run } => {
@@ -253,7 +259,7 @@ impl Gbcast {
             | Gbcast::List { run, .. }
             | Gbcast::Stored { run }
             | Gbcast::Committed { run } => of_site(run, me),
-            Gbcast::Announce(view) => view.members.iter().all(is_here),
+            Gbcast::Announce(roster) => roster.everybody().all(is_here),
         }
     }
 }
@@ -291,9 +297,7 @@ impl Completion {
         match self {
             Completion::Report(report) => report.is_sound(),
             Completion::Decision(decisions) => is_chain(decisions),
-            Completion::Directory(entries) => entries
-                .iter()
-                .all(|e| e.name == e.view.name && is_view(&e.view)),
+            Completion::Directory(groups) => groups.iter().all(Roster::is_sound),
             Completion::PushEnd { .. } | Completion::Stored | Completion::Go => true,
         }
     }

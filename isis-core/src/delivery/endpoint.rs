@@ -5,7 +5,7 @@
 //! [`ToEndpoint`] to [`Endpoint::push`]; take events with [`Endpoint::next`]; pass every returned
 //! `Call` on, in order; after taking events, pass on [`Endpoint::taken`] when it has one.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::event::{Event, Outcome};
 use super::limits::{Limits, MAX_DESTINATIONS};
+use super::memberships::Memberships;
 use super::name::check_name;
 use super::olabel::{Label, Olabel, Past, streams};
 use crate::error::Error;
@@ -48,9 +49,7 @@ pub struct Endpoint {
     past: Past,
     /// OBCASTs whose olabel was less than that of an earlier one.
     late: u64,
-    groups: BTreeSet<GroupId>,
-    /// Groups that it has asked to leave and is still in.
-    leaving: BTreeSet<GroupId>,
+    memberships: Memberships,
     /// Accepted broadcasts that some destination has not taken yet (R29).
     in_flight: (usize, usize),
     refused: bool,
@@ -82,8 +81,7 @@ impl Endpoint {
             reported: 0,
             past: Past::new(limits.compared),
             late: 0,
-            groups: BTreeSet::new(),
-            leaving: BTreeSet::new(),
+            memberships: Memberships::default(),
             in_flight: (0, 0),
             refused: false,
             seqs: [0; 3],
@@ -114,18 +112,11 @@ impl Endpoint {
 
     fn push_event(&mut self, event: Event, after: Vec<MessageId>) {
         self.pushed += 1;
+        self.memberships.note(self.id, &event);
         match &event {
             Event::Completed { token, result } if self.expected.contains_key(token) => {
                 self.expected.insert(*token, Some(result.clone()));
                 return;
-            }
-            Event::View(view) => {
-                if !view.members.contains(&self.id) {
-                    self.groups.remove(&view.group);
-                    self.leaving.remove(&view.group);
-                } else if !self.leaving.contains(&view.group) {
-                    self.groups.insert(view.group);
-                }
             }
             Event::Closed | Event::Excluded(_) => self.closed = true,
             _ => {}
@@ -260,9 +251,14 @@ impl Endpoint {
         Some(Call::Taken { upto: self.taken })
     }
 
-    /// Whether the process is a member of the group and may send to it.
+    /// Whether the process is a member of the group.
     pub fn is_member(&self, group: GroupId) -> bool {
-        self.groups.contains(&group)
+        self.memberships.is_member(group)
+    }
+
+    /// Whether the process watches the group from outside and may send to it.
+    pub fn is_watching(&self, group: GroupId) -> bool {
+        self.memberships.is_watching(group)
     }
 
     /// BCAST(msg, label, dests) of §3.1.
@@ -335,7 +331,7 @@ impl Endpoint {
         payload: Bytes,
     ) -> Result<(MessageId, Call), Error> {
         match &address {
-            Address::Group(group) => self.check_member(*group)?,
+            Address::Group(group) => self.check_may_send(*group)?,
             Address::List(list) if list.is_empty() => {
                 return Err(Error::Invalid("the destination list is empty".into()));
             }
@@ -373,7 +369,7 @@ impl Endpoint {
 
     /// GBCAST as an application primitive (§3.3).
     pub fn gbcast(&mut self, group: GroupId, payload: Bytes) -> Result<(MessageId, Call), Error> {
-        self.check_member(group)?;
+        self.check_may_send(group)?;
         self.admit(payload.len())?;
         let id = self.next_id(Class::Gbcast);
         Ok((
@@ -401,11 +397,25 @@ impl Endpoint {
         ))
     }
 
-    /// Leaves the group: no sends to it from now on; events until the view without this process.
+    /// Watches the group of this name from outside (R26, R31); the token names the operation.
+    pub fn lookup(&mut self, name: &str) -> Result<(u64, Call), Error> {
+        self.check_open()?;
+        check_name("group name", name, false)?;
+        let token = self.token();
+        Ok((
+            token,
+            Call::Lookup {
+                name: String::from(name),
+                token,
+            },
+        ))
+    }
+
+    /// Leaves the group, or ends the watch: no sends to it from now on; events until the view without
+    /// this process, or the outcome.
     pub fn leave(&mut self, group: GroupId) -> Result<(u64, Call), Error> {
-        self.check_member(group)?;
-        self.groups.remove(&group);
-        self.leaving.insert(group);
+        self.check_may_send(group)?;
+        self.memberships.leave(group);
         let token = self.token();
         Ok((token, Call::Leave { group, token }))
     }
@@ -439,7 +449,7 @@ impl Endpoint {
     pub fn close(&mut self) -> Result<(u64, Call), Error> {
         self.check_open()?;
         self.closed = true;
-        self.groups.clear();
+        self.memberships = Memberships::default();
         let token = self.token();
         Ok((token, Call::Close { token }))
     }
@@ -467,9 +477,9 @@ impl Endpoint {
         }
     }
 
-    fn check_member(&self, group: GroupId) -> Result<(), Error> {
+    fn check_may_send(&self, group: GroupId) -> Result<(), Error> {
         self.check_open()?;
-        if self.groups.contains(&group) {
+        if self.is_member(group) || self.is_watching(group) {
             Ok(())
         } else {
             Err(Error::NotMember)

@@ -58,6 +58,8 @@ pub struct GroupView {
 pub enum Outcome {
     /// `join`: the view that admitted the process is the group's `View` event before this.
     Joined(GroupId),
+    /// `lookup`: the group's view is the `View` event before this.
+    Watching(GroupId),
     /// `leave`: no more events of the group follow.
     Left(GroupId),
     /// `flush`.
@@ -73,8 +75,9 @@ pub enum Outcome {
 pub enum Event {
     /// A broadcast.
     Message(Message),
-    /// A new view of a group this process is in. The view that ends its own membership comes last
-    /// of the group, and does not list it among `members`.
+    /// A new view of a group that this process is in, or watches. The view that ends its own membership
+    /// comes last of the group, and does not list it among `members`; to a watcher the view without
+    /// any members comes last: the group is dissolved.
     View(Arc<GroupView>),
     /// A new site view; every message of the views before it came before this event.
     SiteView(Arc<SiteView>),
@@ -82,6 +85,8 @@ pub enum Event {
     Blocked,
     /// A quorum is reachable again.
     Unblocked,
+    /// A broadcast of this process reached nobody: the group that it watched was dissolved first.
+    Undeliverable(MessageId),
     /// A send that would have blocked may be tried again.
     Writable,
     /// An operation has ended.

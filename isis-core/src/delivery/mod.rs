@@ -3,6 +3,7 @@
 mod endpoint;
 mod event;
 mod limits;
+mod memberships;
 mod name;
 mod olabel;
 

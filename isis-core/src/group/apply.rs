@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Machine;
 use super::completion::Counts;
-use crate::broadcast::{Decision, Era, Record};
+use crate::broadcast::{Decision, Era, Record, Roster};
 use crate::delivery::Event;
 use crate::ids::{MessageId, Site};
 use crate::machine::broadcast::Note;
@@ -90,8 +90,8 @@ impl Machine {
     fn place_everything(&mut self, decision: &Decision) {
         let mut order: Vec<(u64, MessageId, Item)> = Vec::new();
         for record in &decision.records {
-            self.broadcast.adopt_view(&Arc::new(record.view.clone()));
-            self.directory.update(record.view.clone());
+            self.broadcast.adopt_view(&record.roster.view);
+            self.directory.update(record.roster.clone());
             order.push((
                 record.number,
                 record.run,
@@ -125,34 +125,38 @@ impl Machine {
 
     /// The failed sites' processes leave all their groups in one view each; groups without members go.
     fn fail_members(&mut self, failed: &[Site]) {
-        for view in self.directory.without_sites(failed) {
-            let view = Arc::new(view);
-            self.directory
-                .update(crate::delivery::GroupView::clone(&view));
-            self.broadcast.adopt_view(&view);
-            let here: Vec<u32> = self
-                .broadcast
-                .processes
-                .iter()
-                .filter(|(_, p)| p.groups.contains_key(&view.group))
-                .map(|(index, _)| *index)
-                .collect();
-            for process in here {
-                self.broadcast.enter_view(process, &view);
-                self.broadcast
-                    .deliver(process, Event::View(view.clone()), Vec::new());
+        let groups = self.directory.groups();
+        let affected: Vec<(u64, Roster)> = groups
+            .filter_map(|g| Some((g.view.number, g.without_sites(failed)?)))
+            .collect();
+        for (number, roster) in affected {
+            self.directory.update(roster.clone());
+            if roster.view.number > number {
+                self.take_view_everywhere(&roster);
             }
         }
         self.directory.forget_sites(failed);
         let empty: Vec<_> = self
             .directory
-            .views()
-            .filter(|v| v.members.is_empty())
-            .map(|v| v.group)
+            .groups()
+            .filter(|g| g.view.members.is_empty())
+            .map(|g| g.view.group)
             .collect();
         for group in empty {
-            self.directory.remove(group);
-            self.broadcast.forget_group(group);
+            self.dissolve(group);
+        }
+    }
+
+    /// A new view is placed at all processes here that are in the group or watch it.
+    fn take_view_everywhere(&mut self, roster: &Roster) {
+        self.broadcast.adopt_view(&roster.view);
+        let processes = self.broadcast.processes.iter();
+        let here: Vec<u32> = processes
+            .filter(|(_, p)| p.groups.contains_key(&roster.view.group))
+            .map(|(index, _)| *index)
+            .collect();
+        for process in here {
+            self.broadcast.take_view(process, roster);
         }
     }
 

@@ -192,10 +192,10 @@ impl Machine {
                     self.apply_stored(u64::MAX);
                 }
             }
-            Completion::Directory(entries) => {
+            Completion::Directory(groups) => {
                 if self.awaits_directory() {
                     self.apply_decisions(u64::MAX);
-                    self.directory.adopt(entries);
+                    self.directory.adopt(groups);
                     self.resume_if_current();
                 }
             }
@@ -258,7 +258,8 @@ impl Machine {
         let oldest = view.sites().find(|s| !joining.contains(s));
         if oldest == Some(self.broadcast.me()) && !joining.is_empty() {
             let (to, number) = (joining.to_vec(), view.number.0);
-            let directory = Completion::Directory(self.directory.entries());
+            let groups = self.directory.groups().cloned().collect();
+            let directory = Completion::Directory(groups);
             self.broadcast
                 .send_stamped(to, Lane::Control, number, Message::Completion(directory));
         }

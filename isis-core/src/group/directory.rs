@@ -1,4 +1,4 @@
-//! The directory (R30): group names and the latest view of every group, at all sites.
+//! The directory (R30): group names, and the latest view and the watchers of every group, at all sites.
 //!
 //! Names change by BCAST among the sites' own processes, so all see the changes in one order and the
 //! first creation wins. Views come with commit records; at the end of an era all directories are
@@ -13,8 +13,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
-use crate::broadcast::Entry;
-use crate::delivery::{Event, GroupView, Label, LeaveReason, check_name};
+use crate::broadcast::Roster;
+use crate::delivery::{GroupView, Label, check_name};
 use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
 use crate::machine::broadcast::{Address, Note, Send};
 use crate::wire;
@@ -29,6 +29,9 @@ enum Change {
     Create { name: String, group: GroupId },
     /// The group has no members: the name is free.
     Dissolve { group: GroupId },
+    /// Nothing: once it is placed, a process that looks for a name and does not find it knows that it
+    /// missed no creation that was done when it began.
+    Look { process: ProcessId },
 }
 
 impl Change {
@@ -41,6 +44,7 @@ impl Change {
                     && group.founder.index != SITE_PROCESS
             }
             Change::Dissolve { .. } => true,
+            Change::Look { process } => process.site == from && process.index != SITE_PROCESS,
         }
     }
 }
@@ -49,7 +53,7 @@ impl Change {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     names: BTreeMap<String, GroupId>,
-    groups: BTreeMap<GroupId, Arc<GroupView>>,
+    groups: BTreeMap<GroupId, Roster>,
     /// Changes sent by this site.
     sent: u64,
     /// The last group that each site has created, or tried to: they are placed in order.
@@ -57,11 +61,11 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub fn find(&self, name: &str) -> Option<&Arc<GroupView>> {
+    pub fn find(&self, name: &str) -> Option<&Roster> {
         self.names.get(name).and_then(|g| self.groups.get(g))
     }
 
-    pub fn view(&self, group: GroupId) -> Option<&Arc<GroupView>> {
+    pub fn group(&self, group: GroupId) -> Option<&Roster> {
         self.groups.get(&group)
     }
 
@@ -76,74 +80,42 @@ impl Directory {
         self.created.retain(|site, _| !failed.contains(site));
     }
 
-    pub fn views(&self) -> impl Iterator<Item = &Arc<GroupView>> {
+    pub fn groups(&self) -> impl Iterator<Item = &Roster> {
         self.groups.values()
     }
 
-    /// Takes a later view of a group.
-    pub fn update(&mut self, view: GroupView) -> bool {
-        match self.groups.get_mut(&view.group) {
-            Some(known) if known.number < view.number => *known = Arc::new(view),
+    /// Takes a group as it is now; says whether that is news.
+    pub fn update(&mut self, roster: Roster) -> bool {
+        match self.groups.get_mut(&roster.view.group) {
+            Some(known) if known.version < roster.version => *known = roster,
             _ => return false,
         }
         true
     }
 
-    fn create(&mut self, view: Arc<GroupView>) -> bool {
+    fn create(&mut self, roster: Roster) -> bool {
+        let view = &roster.view;
         if self.names.contains_key(&view.name) {
             return false;
         }
         self.names.insert(view.name.clone(), view.group);
-        self.groups.insert(view.group, view);
+        self.groups.insert(view.group, roster);
         true
     }
 
     pub fn remove(&mut self, group: GroupId) {
-        if let Some(view) = self.groups.remove(&group) {
-            self.names.remove(&view.name);
+        if let Some(roster) = self.groups.remove(&group) {
+            self.names.remove(&roster.view.name);
         }
-    }
-
-    pub fn entries(&self) -> Vec<Entry> {
-        let entry = |v: &Arc<GroupView>| Entry {
-            name: v.name.clone(),
-            view: GroupView::clone(v),
-        };
-        self.groups.values().map(entry).collect()
     }
 
     /// A site that has just joined takes over the directory of the others.
-    pub fn adopt(&mut self, entries: Vec<Entry>) {
+    pub fn adopt(&mut self, groups: Vec<Roster>) {
         self.names.clear();
         self.groups.clear();
-        for entry in entries {
-            self.names.insert(entry.name, entry.view.group);
-            self.groups.insert(entry.view.group, Arc::new(entry.view));
+        for roster in groups {
+            self.create(roster);
         }
-    }
-
-    /// The groups that lose members with these sites: their next views.
-    pub fn without_sites(&self, failed: &[Site]) -> Vec<GroupView> {
-        let gone = |p: &&ProcessId| failed.contains(&p.site);
-        let affected = self
-            .groups
-            .values()
-            .filter(|v| v.members.iter().any(|p| gone(&p)));
-        affected
-            .map(|v| GroupView {
-                group: v.group,
-                name: v.name.clone(),
-                number: v.number + 1,
-                members: v.members.iter().filter(|p| !gone(p)).copied().collect(),
-                joined: Vec::new(),
-                left: v
-                    .members
-                    .iter()
-                    .filter(gone)
-                    .map(|p| (*p, LeaveReason::SiteFailed))
-                    .collect(),
-            })
-            .collect()
     }
 }
 
@@ -159,6 +131,16 @@ impl Machine {
             name: name.into(),
             group,
         });
+    }
+
+    /// Asks whether the directory here is behind, for a process that does not find a name in it.
+    pub(super) fn look(&mut self, process: ProcessId) {
+        self.send_change(&Change::Look { process });
+    }
+
+    /// All who took part in the run that left a group without members know it.
+    pub(super) fn emptied(&mut self, group: GroupId) {
+        self.send_change(&Change::Dissolve { group });
     }
 
     fn send_change(&mut self, change: &Change) {
@@ -205,9 +187,13 @@ impl Machine {
                 self.asked_early(group);
             }
             Some(Change::Dissolve { group }) => {
-                self.directory.remove(group);
-                self.broadcast.forget_group(group);
+                self.dissolve(group);
                 self.asked_early(group);
+            }
+            Some(Change::Look { process }) => {
+                if from == self.broadcast.me() {
+                    self.requests.looked(process.index);
+                }
             }
             None => self.broadcast.note(Note::Malformed { from }),
         }
@@ -227,33 +213,30 @@ impl Machine {
             joined,
             left: Vec::new(),
         });
-        if !self.directory.create(view.clone()) {
+        let roster = Roster::new(view);
+        if !self.directory.create(roster.clone()) {
             return;
         }
         let founder = group.founder;
         if founder.site == self.broadcast.me()
             && self.broadcast.processes.contains_key(&founder.index)
         {
-            self.broadcast.adopt_view(&view);
-            self.broadcast.enter_view(founder.index, &view);
-            self.broadcast
-                .deliver(founder.index, Event::View(view), Vec::new());
+            self.broadcast.adopt_view(&roster.view);
+            self.broadcast.take_view(founder.index, &roster);
         }
     }
 
-    /// A commit record told the latest view of a group; the last member's site dissolves it.
-    pub(super) fn group_changed(&mut self, view: GroupView) {
-        let (group, empty) = (view.group, view.members.is_empty());
-        let last_here = view
-            .left
-            .last()
-            .is_some_and(|(p, _)| p.site == self.broadcast.me());
-        if !self.directory.update(view) {
-            return;
+    /// A commit record told a group as it is now.
+    pub(super) fn group_changed(&mut self, roster: Roster) {
+        let group = roster.view.group;
+        if self.directory.update(roster) {
+            self.asked_early(group);
         }
-        if empty && last_here {
-            self.send_change(&Change::Dissolve { group });
-        }
-        self.asked_early(group);
+    }
+
+    /// The name of a group without members is free.
+    pub(super) fn dissolve(&mut self, group: GroupId) {
+        self.directory.remove(group);
+        self.broadcast.forget_group(group);
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `directory` | names and the latest view of every group, replicated at all sites (R30) |
-//! | `requests` | what local processes have asked for and not got yet: joins, leaves, GBCASTs, ends |
+//! | `directory` | names, latest views and watchers of all groups, replicated at all sites (R30) |
+//! | `requests` | what local processes have asked for and not got yet: joins, look-ups, leaves, GBCASTs, ends |
+//! | `route` | the way of a request to the site that runs the group's GBCASTs (R23) |
 //! | `gate` | what a peer's message must wait for, and whether it is the peer's to say |
 //! | `completion` | R10–R13 as one clean cut: push, report, decision, store, go |
 //! | `apply` | what a decision does at a site |
@@ -16,6 +17,7 @@ mod completion;
 mod directory;
 mod gate;
 mod requests;
+mod route;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -139,7 +141,8 @@ impl Machine {
     fn upcall(&mut self, upcall: Upcall) {
         match upcall {
             Upcall::ForSite { from, payload } => self.directory_changed(from, &payload),
-            Upcall::Committed(view) => self.group_changed(view),
+            Upcall::Committed(roster) => self.group_changed(roster),
+            Upcall::Emptied(group) => self.emptied(group),
             Upcall::Request {
                 group,
                 number,
@@ -228,6 +231,7 @@ impl Machine {
                 self.requests.gbcast(process, id, group, after, payload);
             }
             Call::Join { name, token } => self.requests.join(process, name, token),
+            Call::Lookup { name, token } => self.requests.lookup(process, name, token),
             Call::Leave { group, token } => {
                 let upto = self.broadcast.processes[&process].sent.accepted;
                 self.requests.leave(process, group, token, upto);

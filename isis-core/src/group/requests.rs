@@ -1,7 +1,8 @@
 //! What local processes have asked for and not got yet.
 //!
 //! A request is advanced whenever something has happened, until its effect shows in what is placed
-//! at the process: a join by a view with it, a leave by one without it, a GBCAST by its delivery. So
+//! at the process: a join by a view with it, a leave by one without it, a GBCAST by its delivery, a
+//! look-up by the group's view. So
 //! it does not matter whether a coordinator got it once, twice or never before it died: after the end
 //! of an era what is still open is asked again (R13, R23), and a coordinator ignores a change that
 //! changes nothing.
@@ -14,11 +15,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::Machine;
-use crate::broadcast::{Action, Gbcast, Message};
+use crate::broadcast::Action;
 use crate::delivery::{Event, LeaveReason, Outcome};
 use crate::error::Error;
-use crate::ids::{GroupId, MessageId, ProcessId};
-use crate::machine::Lane;
+use crate::ids::{GroupId, MessageId};
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Requests {
     open: BTreeMap<u64, Request>,
     next: u64,
     /// Requests of peers that were sent here by a group view that is not known here.
-    early: BTreeMap<GroupId, Vec<(u64, Action, Bytes)>>,
+    pub early: BTreeMap<GroupId, Vec<(u64, Action, Bytes)>>,
     /// Directory changes sent.
     pub changes: u64,
 }
@@ -44,6 +44,8 @@ enum Asked {
     /// In an era that has ended, or of a group that is gone: a membership may yet come of it.
     Before,
     Directory,
+    /// The directory here is as late as the request.
+    Looked,
     Coordinator(GroupId),
     /// The coordinator's site says that the group has no members, in a view after this one or in none;
     /// this site will hear of that too.
@@ -56,7 +58,12 @@ enum What {
         name: String,
         token: u64,
     },
-    /// After what it sent before is safe.
+    /// Watches the group of this name from outside.
+    Lookup {
+        name: String,
+        token: u64,
+    },
+    /// Of a member or a watcher. After what it sent before is safe.
     Leave {
         group: GroupId,
         token: u64,
@@ -92,6 +99,10 @@ impl Requests {
         self.add(process, What::Join { name, token });
     }
 
+    pub fn lookup(&mut self, process: u32, name: String, token: u64) {
+        self.add(process, What::Lookup { name, token });
+    }
+
     pub fn leave(&mut self, process: u32, group: GroupId, token: u64, upto: [u64; 3]) {
         self.add(process, What::Leave { group, token, upto });
     }
@@ -119,14 +130,29 @@ impl Requests {
         self.add(process, What::Close { token, upto });
     }
 
-    /// Whether an earlier join or leave of the same process is open: they go one after the other, so
+    /// Whether an earlier join, look-up or leave of the same process is open: they go one after the other, so
     /// that each one's effect shows and none is asked twice.
     fn is_behind(&self, key: u64) -> bool {
-        let is_change = |r: &Request| matches!(r.what, What::Join { .. } | What::Leave { .. });
+        let is_change = |r: &Request| {
+            matches!(
+                r.what,
+                What::Join { .. } | What::Lookup { .. } | What::Leave { .. }
+            )
+        };
         self.open.get(&key).is_some_and(|this| {
             let mut earlier = self.open.range(..key).map(|(_, r)| r);
             is_change(this) && earlier.any(|r| r.process == this.process && is_change(r))
         })
+    }
+
+    /// The directory is as late as the look-ups of this process.
+    pub fn looked(&mut self, process: u32) {
+        for request in self.open.values_mut() {
+            let looks = matches!(request.what, What::Lookup { .. });
+            if request.process == process && looks && request.asked == Some(Asked::Directory) {
+                request.asked = Some(Asked::Looked);
+            }
+        }
     }
 
     /// After the end of an era nothing is under way any more.
@@ -141,6 +167,9 @@ impl Requests {
         let text = |r: &Request| match &r.what {
             What::Join { name, .. } => {
                 format!("p{} joins {name:?}, asked {:?}", r.process, r.asked)
+            }
+            What::Lookup { name, .. } => {
+                format!("p{} looks up {name:?}, asked {:?}", r.process, r.asked)
             }
             What::Leave { group, .. } => {
                 format!("p{} leaves {group}, asked {:?}", r.process, r.asked)
@@ -200,6 +229,10 @@ impl Machine {
                 let (name, token) = (name.clone(), *token);
                 self.advance_join(process, &name, token, &mut request.asked)
             }
+            What::Lookup { name, token } => {
+                let (name, token) = (name.clone(), *token);
+                self.advance_lookup(process, &name, token, &mut request.asked)
+            }
             What::Leave { group, token, upto } => {
                 let (group, token, upto) = (*group, *token, *upto);
                 if !self.broadcast.processes[&process]
@@ -258,18 +291,15 @@ impl Machine {
         asked: &mut Option<Asked>,
     ) -> bool {
         let id = self.broadcast.processes[&process].id;
-        let Some(view) = self.directory.find(name) else {
+        let Some(roster) = self.directory.find(name) else {
             if *asked != Some(Asked::Directory) {
                 *asked = Some(Asked::Directory);
                 self.create_group(name, id);
             }
             return false;
         };
-        let group = view.group;
-        if self.broadcast.processes[&process]
-            .groups
-            .contains_key(&group)
-        {
+        let (group, empty) = (roster.view.group, roster.view.members.is_empty());
+        if self.broadcast.processes[&process].is_member(group) {
             let result = if asked.is_none() {
                 Err(Error::Invalid(format!("already a member of {name:?}")))
             } else {
@@ -279,7 +309,7 @@ impl Machine {
             return true;
         }
         // A group without members is about to leave the directory; then it is created anew.
-        if !view.members.is_empty() && self.may_ask(*asked, group) {
+        if !empty && self.may_ask(*asked, group) {
             *asked = Some(Asked::Coordinator(group));
             self.route(group, Action::Join(id), Bytes::new());
         }
@@ -291,13 +321,51 @@ impl Machine {
         match asked {
             Some(Asked::Coordinator(of)) => of != group,
             Some(Asked::Gone(of, number)) => {
-                let view = self.directory.view(group);
-                of != group || view.is_none_or(|v| v.number > number)
+                let now = self.directory.group(group);
+                of != group || now.is_none_or(|g| g.view.number > number)
             }
-            Some(Asked::Before | Asked::Directory) | None => true,
+            Some(Asked::Before | Asked::Directory | Asked::Looked) | None => true,
         }
     }
 
+    fn advance_lookup(
+        &mut self,
+        process: u32,
+        name: &str,
+        token: u64,
+        asked: &mut Option<Asked>,
+    ) -> bool {
+        let p = &self.broadcast.processes[&process];
+        let found = self.directory.find(name);
+        match found.filter(|g| !g.view.members.is_empty()) {
+            Some(roster) => {
+                let (id, group) = (p.id, roster.view.group);
+                if p.groups.contains_key(&group) {
+                    self.complete(process, token, Ok(Outcome::Watching(group)));
+                    return true;
+                }
+                if self.may_ask(*asked, group) {
+                    *asked = Some(Asked::Coordinator(group));
+                    self.route(group, Action::Watch(id), Bytes::new());
+                }
+                false
+            }
+            None if *asked == Some(Asked::Looked) => {
+                let error = Error::Name(format!("there is no group {name:?}"));
+                self.complete(process, token, Err(error));
+                true
+            }
+            None => {
+                if *asked != Some(Asked::Directory) {
+                    *asked = Some(Asked::Directory);
+                    self.look(p.id);
+                }
+                false
+            }
+        }
+    }
+
+    /// Asks that the process be a member, or watch, no more.
     fn ask_removal(
         &mut self,
         process: u32,
@@ -307,8 +375,12 @@ impl Machine {
     ) {
         if self.may_ask(*asked, group) {
             *asked = Some(Asked::Coordinator(group));
-            let id = self.broadcast.processes[&process].id;
-            self.route(group, Action::Remove(id, reason), Bytes::new());
+            let p = &self.broadcast.processes[&process];
+            let action = match p.is_member(group) {
+                true => Action::Remove(p.id, reason),
+                false => Action::Unwatch(p.id),
+            };
+            self.route(group, action, Bytes::new());
         }
     }
 
@@ -344,75 +416,6 @@ impl Machine {
         true
     }
 
-    /// Takes a request for a GBCAST to the site that runs those of the group (R23).
-    pub(super) fn route(&mut self, group: GroupId, action: Action, payload: Bytes) {
-        let Some(view) = self.directory.view(group).cloned() else {
-            return self.answer_gone(group, action);
-        };
-        let Some(oldest) = view.members.first() else {
-            return self.answer_gone(group, action);
-        };
-        if oldest.site == self.broadcast.me() {
-            self.broadcast.coordinate(&view, action, payload);
-        } else {
-            self.send_to(
-                *oldest,
-                Gbcast::Request {
-                    group,
-                    number: view.number,
-                    action,
-                    payload,
-                },
-            );
-        }
-    }
-
-    /// A peer sends a request here by this view of the group. It is passed on only by a later view:
-    /// by the same or an earlier one it could go round for ever.
-    pub(super) fn asked(&mut self, group: GroupId, number: u64, action: Action, payload: Bytes) {
-        let (later, runs_here) = match self.directory.view(group) {
-            Some(view) => {
-                let oldest = view.members.first().map(|p| p.site);
-                (view.number > number, oldest == Some(self.broadcast.me()))
-            }
-            None => (self.directory.has_been(group), false),
-        };
-        if later || runs_here {
-            self.route(group, action, payload);
-        } else {
-            let early = self.requests.early.entry(group).or_default();
-            early.push((number, action, payload));
-        }
-    }
-
-    /// A later view of the group is known, or that it is no more.
-    pub(super) fn asked_early(&mut self, group: GroupId) {
-        for (number, action, payload) in self.requests.early.remove(&group).unwrap_or_default() {
-            self.asked(group, number, action, payload);
-        }
-    }
-
-    fn answer_gone(&mut self, group: GroupId, action: Action) {
-        let who = action.process();
-        if who.site == self.broadcast.me() {
-            self.gone(group, &action);
-        } else {
-            self.send_to(who, Gbcast::Gone { group, action });
-        }
-    }
-
-    fn send_to(&mut self, process: ProcessId, message: Gbcast) {
-        let rank = self
-            .broadcast
-            .era
-            .as_ref()
-            .and_then(|e| e.rank(process.site));
-        let large = matches!(&message, Gbcast::Request { payload, .. } if payload.len() > crate::broadcast::BULK_ABOVE);
-        let lane = if large { Lane::Bulk } else { Lane::Data };
-        self.broadcast
-            .send(rank.into_iter(), lane, Message::Gbcast(message));
-    }
-
     /// A creation that a local process asked for is placed: it won, or another had the name. A join
     /// that is still open then goes on by what the directory says now.
     pub(super) fn creation_placed(&mut self, process: u32, name: &str) {
@@ -428,7 +431,7 @@ impl Machine {
     /// of whoever has the name then.
     pub(super) fn gone(&mut self, group: GroupId, action: &Action) {
         let process = action.process().index;
-        let known = self.directory.view(group).map_or(0, |v| v.number);
+        let known = self.directory.group(group).map_or(0, |g| g.view.number);
         for request in self.requests.open.values_mut() {
             if request.process == process && request.asked == Some(Asked::Coordinator(group)) {
                 request.asked = Some(Asked::Gone(group, known));

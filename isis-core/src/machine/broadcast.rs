@@ -38,7 +38,8 @@ pub enum Input {
 /// Where a broadcast goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// To the members of the group, in the view in which it leaves (§3.5).
+    /// To the members of the group, in the view in which it leaves (§3.5). The sender is one of them, or
+    /// watches the group.
     Group(GroupId),
     /// To exactly these processes.
     List(Vec<ProcessId>),
@@ -80,7 +81,14 @@ pub enum Call {
         /// Named in the outcome.
         token: u64,
     },
-    /// Stop being a member.
+    /// Watch the group of this name from outside (R26, R31): be told its views, and address it.
+    Lookup {
+        /// The group's name.
+        name: String,
+        /// Named in the outcome.
+        token: u64,
+    },
+    /// Stop being a member, or watching.
     Leave {
         /// The group.
         group: GroupId,

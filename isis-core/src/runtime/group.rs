@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::ids::{GroupId, MessageId};
 use crate::machine::broadcast::Address;
 
-/// A process's membership in a group.
+/// A process's membership in a group, or its watch of one ([`Process::lookup`]).
 #[derive(Clone)]
 pub struct Group {
     id: GroupId,
@@ -43,13 +43,13 @@ impl Group {
         &self.name
     }
 
-    /// The member.
+    /// The member, or who watches.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
     /// The view of the last `View` event that the process took; none before the first, and none
-    /// after the one that ended its membership.
+    /// after the one that ended its membership or the group.
     pub fn view(&self) -> Option<Arc<GroupView>> {
         self.process.endpoint().ok()?.group(self.id)?.view
     }
@@ -74,7 +74,7 @@ impl Group {
             .send(size, wait, |e| e.gbcast(self.id, payload))
     }
 
-    /// Stops being a member.
+    /// Stops being a member, or watching.
     pub fn leave(&self, timeout: Option<Duration>) -> Result<(), Error> {
         self.process
             .run(Operation::Leave(self.id), timeout, |_| ())?;

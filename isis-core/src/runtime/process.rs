@@ -28,6 +28,8 @@ pub enum Wait {
 pub enum Operation<'a> {
     /// [`Process::join`].
     Join(&'a str),
+    /// [`Process::lookup`].
+    Lookup(&'a str),
     /// [`Group::leave`].
     Leave(GroupId),
     /// [`Process::flush`].
@@ -113,6 +115,26 @@ impl Process {
         }
     }
 
+    /// Addresses the group of this name without joining it (R26): from now on the process *watches* the
+    /// group (R31). It gets the group's view as it is, then every later one, in the place that the view
+    /// has among the messages at the members; and it sends to the members as one of them does, in the
+    /// same order and with the same safety, but gets no messages of the group. It goes on until
+    /// [`Group::leave`], until the process joins, or until a view without members comes: the group is
+    /// dissolved, and what had not left then comes back as [`Event::Undeliverable`].
+    ///
+    /// [`Error::Name`] if there is no such group. At a member it is the membership that is returned.
+    pub fn lookup(&self, name: &str, timeout: Option<Duration>) -> Result<Group, Error> {
+        match self.run(Operation::Lookup(name), timeout, |_| ())? {
+            Outcome::Watching(id) => Ok(Group::new(id, name, self.clone())),
+            other => Err(Error::Internal(format!("look-up completed with {other:?}"))),
+        }
+    }
+
+    /// Starts to look up a group; the token comes back in [`Event::Completed`].
+    pub fn start_lookup(&self, name: &str) -> Result<u64, Error> {
+        self.endpoint()?.start_named(name, Endpoint::lookup)
+    }
+
     /// Any operation, for callers that must know its token even if they wait: `started` gets it
     /// before any event can carry it, under the process's lock (it must not call the library, and
     /// must be short). The outcome is an event only if this returns [`Error::TimedOut`]; with a
@@ -125,7 +147,12 @@ impl Process {
     ) -> Result<Outcome, Error> {
         let endpoint = self.endpoint()?;
         match operation {
-            Operation::Join(name) => endpoint.join(name, timeout, started),
+            Operation::Join(name) => {
+                endpoint.complete_named(name, Endpoint::join, timeout, started)
+            }
+            Operation::Lookup(name) => {
+                endpoint.complete_named(name, Endpoint::lookup, timeout, started)
+            }
             Operation::Leave(id) => endpoint.complete(timeout, started, |e| e.leave(id)),
             Operation::Flush => endpoint.complete(timeout, started, Endpoint::flush),
             Operation::Close => endpoint.complete(timeout, started, Endpoint::close),
@@ -135,10 +162,10 @@ impl Process {
 
     /// Starts to join; the token comes back in [`Event::Completed`].
     pub fn start_join(&self, name: &str) -> Result<u64, Error> {
-        self.endpoint()?.start_join(name)
+        self.endpoint()?.start_named(name, Endpoint::join)
     }
 
-    /// The handle of a group that the process has joined.
+    /// The handle of a group that the process is in, or watches.
     pub fn group(&self, id: GroupId) -> Option<Group> {
         let known = self.endpoint().ok()?.group(id)?;
         Some(Group::new(id, &known.name, self.clone()))

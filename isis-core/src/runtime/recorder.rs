@@ -204,6 +204,12 @@ impl Recorder {
                 name: name.clone(),
                 token: *token,
             }),
+            Call::Lookup { name, token } => self.record(|at| Entry::Lookup {
+                at,
+                process,
+                name: name.clone(),
+                token: *token,
+            }),
             Call::Leave { group, token } => self.record(|at| Entry::Leave {
                 at,
                 process,
@@ -256,6 +262,9 @@ impl Recorder {
             Event::Blocked => self.record(|at| Entry::Blocked { at, process: id }),
             Event::Unblocked => self.record(|at| Entry::Unblocked { at, process: id }),
             Event::Completed { token, result } => self.completed(process, *token, result),
+            Event::Undeliverable(id) => {
+                self.record(|at| Entry::Undeliverable { at, id: Text(*id) })
+            }
             Event::Closed => self.record(|at| Entry::Ended { at, process: id }),
             // The site's own record says so.
             Event::Excluded(_) => {}
@@ -284,8 +293,13 @@ impl Recorder {
         token: u64,
         result: &Result<Outcome, Error>,
     ) {
+        let group = match result {
+            Ok(Outcome::Left(group)) => Some(Text(*group)),
+            _ => None,
+        };
         let outcome = match result {
             Ok(Outcome::Joined(_)) => "joined".into(),
+            Ok(Outcome::Watching(_)) => "watching".into(),
             Ok(Outcome::Left(_)) => "left".into(),
             Ok(Outcome::Flushed) => FLUSHED.into(),
             Ok(Outcome::Closed) => "closed".into(),
@@ -297,6 +311,7 @@ impl Recorder {
             process: Text(process),
             token,
             outcome,
+            group,
         });
     }
 }

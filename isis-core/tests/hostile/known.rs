@@ -1,7 +1,9 @@
 //! Messages of an era that once stopped, swelled or misled a site.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use isis_core::broadcast::{Action, Control, Gbcast, Message, NumberRun, Record};
+use isis_core::broadcast::{Action, Control, Gbcast, Message, NumberRun, Record, Roster};
 use isis_core::delivery::{GroupView, LeaveReason, Olabel};
 use isis_core::ids::{Class, GroupId, MessageId};
 use isis_core::machine::broadcast::Address;
@@ -114,16 +116,16 @@ fn few_bytes_announce_little_work() {
 }
 
 /// The run of site 1 that site 0's process is drawn into, up to where the record is stored.
-fn drawn_in(c: &mut Cluster, group: GroupId, len: usize) -> (MessageId, GroupView) {
+fn drawn_in(c: &mut Cluster, group: GroupId, len: usize) -> (MessageId, Roster) {
     let run = id(at(1, 0), Class::Gbcast, 50);
-    let base = GroupView {
+    let base = roster(GroupView {
         group,
         name: "g".into(),
         number: 2,
         members: vec![p(1), p(0)],
         joined: vec![p(0)],
         left: vec![],
-    };
+    });
     let start = Gbcast::Start {
         run,
         base: base.clone(),
@@ -138,6 +140,10 @@ fn drawn_in(c: &mut Cluster, group: GroupId, len: usize) -> (MessageId, GroupVie
     (run, base)
 }
 
+fn roster(view: GroupView) -> Roster {
+    Roster::new(Arc::new(view))
+}
+
 fn application(len: usize) -> Action {
     Action::Application {
         id: id(p(1), Class::Gbcast, 1),
@@ -149,13 +155,13 @@ fn application(len: usize) -> Action {
 fn a_record_that_is_not_of_its_run_is_not_stored() {
     let mut c = Cluster::running(3);
     let group = c.group("g", &[p(1), p(0)]);
-    let (run, view) = drawn_in(&mut c, group, 3);
+    let (run, roster) = drawn_in(&mut c, group, 3);
     let record = Record {
         run,
         number: 1000,
         actions: vec![application(3)],
         before: vec![],
-        view,
+        roster,
     };
     let wrong = [
         // Longer than the payload that came, and so long that the lengths overflow.
@@ -177,7 +183,7 @@ fn a_record_that_is_not_of_its_run_is_not_stored() {
     };
     c.say(1, 0, 0, Message::Gbcast(Gbcast::Store(elsewhere)));
     let mut later = record.clone();
-    later.view.number += 1;
+    Arc::make_mut(&mut later.roster.view).number += 1;
     c.say(1, 0, 0, Message::Gbcast(Gbcast::Store(later)));
     assert_eq!(c.refusals(0, 1), 5);
     c.say(1, 0, 0, Message::Gbcast(Gbcast::Store(record)));
@@ -190,17 +196,17 @@ fn a_record_that_is_not_of_its_run_is_not_stored() {
 fn only_its_coordinator_goes_on_with_a_run() {
     let mut c = Cluster::running(3);
     let group = c.group("g", &[p(1), p(0)]);
-    let (run, view) = drawn_in(&mut c, group, 3);
+    let (run, roster) = drawn_in(&mut c, group, 3);
     let record = Record {
         run,
         number: 1000,
         actions: vec![application(3)],
         before: vec![],
-        view: view.clone(),
+        roster: roster.clone(),
     };
     let start = Gbcast::Start {
         run: id(at(1, 0), Class::Gbcast, 51),
-        base: view,
+        base: roster,
         actions: vec![application(0)],
         clock: 1,
         payload: Bytes::new(),
@@ -317,13 +323,17 @@ fn a_group_that_is_gone_is_gone_for_its_own_process_only() {
 fn a_request_does_not_go_round_between_sites_that_were_told_different_views() {
     let mut c = Cluster::running(4);
     let group = c.group("g", &[p(3)]);
-    let told = |oldest| GroupView {
-        group,
-        name: "g".into(),
-        number: 5,
-        members: vec![oldest],
-        joined: vec![],
-        left: vec![],
+    let told = |oldest| Roster {
+        view: Arc::new(GroupView {
+            group,
+            name: "g".into(),
+            number: 5,
+            members: vec![oldest],
+            joined: vec![],
+            left: vec![],
+        }),
+        watchers: vec![],
+        version: 5,
     };
     c.say(3, 0, 0, Message::Gbcast(Gbcast::Announce(told(p(1)))));
     c.say(3, 1, 0, Message::Gbcast(Gbcast::Announce(told(p(0)))));

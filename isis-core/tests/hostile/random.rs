@@ -4,8 +4,10 @@
 //!
 //! `SEED` runs one seed, `SEEDS` says how many, `FIRST` from where.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use isis_core::broadcast::{Action, Era, Gbcast, Message, Record, Stamped, To};
+use isis_core::broadcast::{Action, Era, Gbcast, Message, Record, Roster, Stamped, To};
 use isis_core::delivery::{GroupView, Olabel};
 use isis_core::ids::{Class, GroupId, MessageId, SITE_PROCESS, Site};
 use isis_core::machine::FromPeer;
@@ -192,7 +194,7 @@ impl Run {
             class: Class::Gbcast,
             seq: rng.below(4),
         };
-        let base = GroupView {
+        let base = Roster::new(Arc::new(GroupView {
             group: GroupId {
                 founder: sender,
                 seq: 1 + rng.below(2),
@@ -202,7 +204,7 @@ impl Run {
             members: vec![sender, at(to, 1)],
             joined: vec![],
             left: vec![],
-        };
+        }));
         let application = |len| Action::Application {
             id: MessageId { sender, ..run },
             len,
@@ -214,14 +216,15 @@ impl Run {
             number,
             actions: actions.clone(),
             before: vec![],
-            view: base.clone(),
+            roster: base.clone(),
         };
         match rng.below(8) {
             0 => record.actions = vec![application(rng.below(20) as usize)],
             1 => record.actions.push(application(usize::MAX)),
             2 => record.number += 1,
             3 => record = draw(&mut |n| rng.below(n)).unwrap_or(record),
-            4 => record.view.members.truncate(1),
+            4 => Arc::make_mut(&mut record.roster.view).members.truncate(1),
+            5 => record.roster.watchers.push(sender),
             _ => {}
         }
         let steps = [
@@ -339,7 +342,8 @@ impl Run {
         match message {
             Gbcast::Start { run, base, .. } => {
                 run.sender = own;
-                base.members.insert(0, p(self.liar));
+                let view = Arc::make_mut(&mut base.view);
+                view.members.insert(0, p(self.liar));
             }
             Gbcast::Final { run, .. } | Gbcast::Up { run } | Gbcast::Commit { run } => {
                 run.sender = own;

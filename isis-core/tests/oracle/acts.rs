@@ -15,7 +15,8 @@ impl Run {
         let Some(&p) = self.rng.pick(&all) else {
             return;
         };
-        let groups = self.groups.get(&p).cloned().unwrap_or_default();
+        let mut groups = self.groups.get(&p).cloned().unwrap_or_default();
+        groups.extend(self.watched.get(&p).into_iter().flatten());
         // Nobody can know a process of a site that is not in the view.
         let known = self.seen.get(&p);
         let all: Vec<ProcessId> = all
@@ -23,10 +24,17 @@ impl Run {
             .filter(|q| known.is_some_and(|v| v.contains(q.site)))
             .collect();
         match self.rng.below(100) {
-            0..=19 => {
+            0..=14 => {
                 let name = format!("g{}", self.rng.below(self.names));
                 if let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().join(&name) {
                     self.add(What::AskJoin(p, name));
+                    self.call(p, call);
+                }
+            }
+            15..=19 => {
+                let name = format!("g{}", self.rng.below(self.names));
+                if let Ok((_, call)) = self.endpoints.get_mut(&p).unwrap().lookup(&name) {
+                    self.add(What::AskLookup(p, name));
                     self.call(p, call);
                 }
             }
@@ -179,11 +187,30 @@ impl Run {
             }
             Event::View(v) => {
                 let groups = self.groups.entry(p).or_default();
+                let watched = self.watched.entry(p).or_default();
+                let inside = v.members.contains(&p);
                 groups.retain(|g| *g != v.group);
-                if v.members.contains(&p) {
+                if inside {
                     groups.push(v.group);
                 }
+                if inside || v.members.is_empty() {
+                    watched.remove(&v.group);
+                }
                 self.add(What::View(p, v));
+            }
+            Event::Undeliverable(id) => self.add(What::Undeliverable(id)),
+            Event::Completed {
+                result: Ok(Outcome::Watching(group)),
+                ..
+            } if !self.groups.get(&p).is_some_and(|g| g.contains(&group)) => {
+                self.watched.entry(p).or_default().insert(group);
+            }
+            Event::Completed {
+                result: Ok(Outcome::Left(group)),
+                ..
+            } => {
+                self.watched.entry(p).or_default().remove(&group);
+                self.add(What::Left(p, group));
             }
             Event::SiteView(v) => {
                 self.seen.insert(p, v.clone());

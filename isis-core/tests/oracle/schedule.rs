@@ -47,6 +47,7 @@ pub struct Run {
     hosts: BTreeMap<Site, Host>,
     pub endpoints: BTreeMap<ProcessId, Endpoint>,
     pub groups: BTreeMap<ProcessId, Vec<GroupId>>,
+    pub watched: BTreeMap<ProcessId, BTreeSet<GroupId>>,
     pub seen: BTreeMap<ProcessId, Arc<SiteView>>,
     pub flushes: BTreeSet<(ProcessId, u64)>,
     /// Per link: lane, number of arrival, bytes.
@@ -130,6 +131,7 @@ impl Run {
             hosts: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             groups: BTreeMap::new(),
+            watched: BTreeMap::new(),
             seen: BTreeMap::new(),
             flushes: BTreeSet::new(),
             links: BTreeMap::new(),

@@ -53,6 +53,10 @@ impl Cluster {
         self.ask(process, |e| e.join(name)).unwrap();
     }
 
+    pub fn lookup(&mut self, process: ProcessId, name: &str) {
+        self.ask(process, |e| e.lookup(name)).unwrap();
+    }
+
     pub fn leave(&mut self, process: ProcessId, group: GroupId) {
         self.ask(process, |e| e.leave(group)).unwrap();
     }
@@ -247,6 +251,7 @@ fn in_words(event: &Event) -> Option<String> {
         Event::Completed { result: Ok(o), .. } => Some(
             match o {
                 Outcome::Joined(_) => "Joined",
+                Outcome::Watching(_) => "Watching",
                 Outcome::Left(_) => "Left",
                 Outcome::Flushed => "Flushed",
                 Outcome::Closed => "Ended",
@@ -258,6 +263,7 @@ fn in_words(event: &Event) -> Option<String> {
         Event::Blocked => Some("Blocked".into()),
         Event::Unblocked => Some("Unblocked".into()),
         Event::Writable => Some("Writable".into()),
+        Event::Undeliverable(id) => Some(format!("undeliverable {}", id.seq)),
         Event::SiteView(_) | Event::Closed => None,
     }
 }

@@ -11,6 +11,7 @@ mod changes;
 mod check;
 mod cluster;
 mod list;
+mod outside;
 mod r18_travel;
 mod review_bcast;
 mod review_cut;

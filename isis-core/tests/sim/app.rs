@@ -1,7 +1,7 @@
 //! An application process: it takes events at its own pace, and sends, joins, leaves, flushes and
 //! ends as chance has it, sometimes in answer to what it has just taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::site::Env;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Started {
     Join,
+    Lookup,
     Leave,
     Flush,
     Close,
@@ -31,6 +32,8 @@ pub struct App {
     /// As taken.
     site_view: Option<Arc<SiteView>>,
     groups: BTreeMap<GroupId, Arc<GroupView>>,
+    /// Watched from outside.
+    watched: BTreeSet<GroupId>,
     operations: BTreeMap<u64, Started>,
     statuses: Vec<u64>,
     /// A send was refused; `Writable` must come.
@@ -53,6 +56,7 @@ impl App {
             endpoint: Endpoint::new(id, limits),
             site_view: None,
             groups: BTreeMap::new(),
+            watched: BTreeSet::new(),
             operations: BTreeMap::new(),
             statuses: Vec::new(),
             waits_for_room: false,
@@ -134,13 +138,10 @@ impl App {
                     self.send_something(env, calls);
                 }
             }
-            Event::View(view) => {
-                env.record(What::View(me, view.clone()));
-                if view.members.contains(&me) {
-                    self.groups.insert(view.group, view);
-                } else {
-                    self.groups.remove(&view.group);
-                }
+            Event::View(view) => self.took_view(view, env),
+            Event::Undeliverable(id) => {
+                env.counts.undeliverable += 1;
+                env.record(What::Undeliverable(id));
             }
             Event::SiteView(view) => {
                 env.record(What::SiteView(me, view.clone()));
@@ -164,6 +165,19 @@ impl App {
         }
     }
 
+    fn took_view(&mut self, view: Arc<GroupView>, env: &mut Env<'_>) {
+        let (me, group) = (self.id(), view.group);
+        env.record(What::View(me, view.clone()));
+        if view.members.is_empty() || view.members.contains(&me) {
+            self.watched.remove(&group);
+        }
+        if view.members.contains(&me) {
+            self.groups.insert(group, view);
+        } else {
+            self.groups.remove(&group);
+        }
+    }
+
     fn completed(&mut self, token: u64, result: &Result<Outcome, Error>, env: &mut Env<'_>) {
         let started = self.operations.remove(&token);
         let fits = match (&started, result) {
@@ -171,8 +185,18 @@ impl App {
                 env.record(What::FlushEnd(self.id(), token));
                 true
             }
+            (Some(Started::Lookup), Ok(Outcome::Watching(group))) => {
+                if !self.groups.contains_key(group) {
+                    self.watched.insert(*group);
+                }
+                true
+            }
+            (Some(Started::Leave), Ok(Outcome::Left(group))) => {
+                self.watched.remove(group);
+                env.record(What::Left(self.id(), *group));
+                true
+            }
             (Some(Started::Join), Ok(Outcome::Joined(_)))
-            | (Some(Started::Leave), Ok(Outcome::Left(_)))
             | (Some(Started::Close), Ok(Outcome::Closed)) => true,
             (Some(_), Err(_)) => true,
             _ => false,
@@ -191,6 +215,7 @@ impl App {
             }
             Operation::Status => self.ask_status(env, calls),
             Operation::Join => self.join(env, calls),
+            Operation::Lookup => self.lookup(env, calls),
             Operation::Leave => self.leave(env, calls),
             Operation::Open => {}
             send => self.send(send, env, calls),
@@ -207,6 +232,14 @@ impl App {
         if let Ok((token, call)) = self.endpoint.join(&name) {
             env.record(What::AskJoin(self.id(), name));
             self.start(token, Started::Join, call, calls);
+        }
+    }
+
+    fn lookup(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
+        let name = format!("group{}", env.rng.below(env.options.groups as u64));
+        if let Ok((token, call)) = self.endpoint.lookup(&name) {
+            env.record(What::AskLookup(self.id(), name));
+            self.start(token, Started::Lookup, call, calls);
         }
     }
 
@@ -248,7 +281,7 @@ impl App {
     }
 
     fn some_group(&self, env: &mut Env<'_>) -> Option<GroupId> {
-        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        let groups: Vec<GroupId> = self.groups.keys().chain(&self.watched).copied().collect();
         env.rng.pick(&groups).copied()
     }
 
@@ -311,6 +344,9 @@ impl App {
                     _ => Vec::new(),
                 };
                 env.counts.broadcasts += 1;
+                if let Address::Group(group) = to {
+                    env.counts.outside += u64::from(!self.groups.contains_key(&group));
+                }
                 env.budget = env.budget.saturating_sub(1);
                 env.record(What::Send(Sent {
                     id,

@@ -29,11 +29,13 @@ pub struct Counts {
     pub ended_blocked: u64,
     /// Of each of [`TRAVELLED`].
     pub travelled: Travelled,
+    pub outside: u64,
+    pub undeliverable: u64,
 }
 
 /// The events that at least [`LEAST_SHARE`] of all seeds must show.
 type Event = (&'static str, fn(&Counts) -> u64);
-const REQUIRED: [Event; 13] = [
+const REQUIRED: [Event; 14] = [
     ("take-over", |c| c.take_overs),
     ("completion of an orphan", |c| c.orphans),
     ("reconnect and resume", |c| c.reconnects),
@@ -47,8 +49,9 @@ const REQUIRED: [Event; 13] = [
     (TRAVELLED[2], |c| c.travelled[2]),
     (TRAVELLED[3], |c| c.travelled[3]),
     (TRAVELLED[4], |c| c.travelled[4]),
+    ("broadcast from outside a group", |c| c.outside),
 ];
-const OTHERS: [Event; 7] = [
+const OTHERS: [Event; 8] = [
     ("GBCAST run aborted by a site view", |c| c.aborted_runs),
     ("second chance", |c| c.second_chances),
     ("exclusion of the living", |c| c.exclusions),
@@ -56,6 +59,9 @@ const OTHERS: [Event; 7] = [
     ("own pause noticed", |c| c.own_pauses),
     ("send refused for want of room", |c| c.would_block),
     ("no quorum left at the end", |c| c.ended_blocked),
+    ("broadcast to a group that was dissolved", |c| {
+        c.undeliverable
+    }),
 ];
 
 /// Per mille of seeds.

@@ -65,6 +65,7 @@ pub enum Operation {
     Flush,
     Status,
     Join,
+    Lookup,
     Leave,
     Open,
 }
@@ -238,6 +239,7 @@ fn draw_operations(r: &mut Rng) -> Vec<Operation> {
         (Flush, 1, 600),
         (Status, 1, 300),
         (Join, 2, 800),
+        (Lookup, 2, 500),
         (Leave, 1, 500),
         (Open, 1, 300),
     ] {

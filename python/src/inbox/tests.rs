@@ -194,3 +194,52 @@ fn the_descriptor_shows_what_is_held() {
     inbox.next(None, Duration::ZERO).unwrap();
     assert!(!descriptor.is_shown());
 }
+
+/// A view of a group of others.
+fn watched(of: GroupId, number: u64, members: bool) -> Event {
+    let other = ProcessId { index: 2, ..me() };
+    Event::View(Arc::new(GroupView {
+        group: of,
+        name: format!("group {}", of.seq),
+        number,
+        members: if members { vec![other] } else { vec![] },
+        joined: vec![],
+        left: vec![],
+    }))
+}
+
+#[test]
+fn a_watch_ends_with_the_leave_or_the_group() {
+    let left = Event::Completed {
+        token: 9,
+        result: Ok(Outcome::Left(group(1))),
+    };
+    for (end, last) in [(left, false), (watched(group(1), 3, false), true)] {
+        let events = [watched(group(1), 1, true), watched(group(1), 2, true), end];
+        let (_, inbox) = inbox(events);
+        inbox.admitted(group(1), LONG).unwrap();
+        assert_eq!(inbox.view(group(1)).unwrap().number, 1);
+        for number in [1, 2] {
+            let event = inbox.next(Some(group(1)), LONG).unwrap();
+            assert_eq!(event, Some(watched(group(1), number, true)));
+        }
+        let event = inbox.next(Some(group(1)), LONG).unwrap();
+        assert!(event.is_some());
+        assert_eq!(matches!(event, Some(Event::View(_))), last);
+        assert_eq!(inbox.next(Some(group(1)), LONG), Ok(None));
+    }
+}
+
+#[test]
+fn who_watches_can_join() {
+    let events = [
+        watched(group(1), 1, true),
+        view(group(1), 2, true),
+        view(group(1), 3, false),
+    ];
+    let (_, inbox) = inbox(events.clone());
+    for event in events {
+        assert_eq!(inbox.next(Some(group(1)), LONG), Ok(Some(event)));
+    }
+    assert_eq!(inbox.next(Some(group(1)), LONG), Ok(None));
+}

@@ -1,4 +1,5 @@
-//! F1: once a process has taken a view, of sites or of a group, that tells of a failure, it takes
+//! F1: once a process has taken a view, of sites or of a group that it is in or watches, that tells
+//! of a failure, it takes
 //! nothing more from who failed.
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         for (at, step) in &life.steps {
             match step {
                 Step::SiteView(v) => sites.extend(v.left.iter().map(|(s, _)| *s)),
-                Step::View(v) => {
+                Step::View(v) | Step::Watch(v) => {
                     let failed = v.left.iter().filter(|(_, why)| *why != LeaveReason::Left);
                     processes.extend(failed.map(|(p, _)| *p));
                 }
@@ -23,11 +24,23 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                         return Err(format!("it had failed before: {}", history.text(*at)));
                     }
                 }
-                Step::Send(_, _) => {}
+                _ => {}
             }
         }
     }
     Ok(())
+}
+
+#[test]
+fn rejects_a_message_from_who_failed_before_a_watchers_eyes() {
+    use super::sketch::{Sketch, group_view};
+    let mut s = Sketch::new();
+    let m = s.bcast_to(2, "q", &[3]);
+    let failed = group_view(2, &[0, 1], &[(2, LeaveReason::ProcessFailed)]);
+    s.watch(&[3], failed);
+    assert!(s.passes(check));
+    s.take(&[3], m);
+    assert!(!s.passes(check));
 }
 
 #[test]

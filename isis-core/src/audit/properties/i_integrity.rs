@@ -1,4 +1,5 @@
-//! I1–I3: what is taken was sent, byte for byte, is taken once, and only by destinations.
+//! I1–I3: what is taken was sent, byte for byte, is taken once, and only by destinations; what its
+//! sender is told to reach nobody, nobody takes.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,9 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                 let first = history.broadcasts[n].taken_by(*p);
                 let both = history.texts(first.into_iter().chain([at]));
                 return Err(format!("I2: taken twice:{both}"));
+            }
+            if history.undeliverable.contains(&m.id) {
+                return Err(format!("I3: it was to reach nobody: {}", text()));
             }
             if !history.destinations(n).is_some_and(|d| d.contains(p)) {
                 return Err(format!("I3: not a destination: {}", text()));
@@ -56,5 +60,8 @@ fn rejects_other_bytes_duplicates_and_strangers() {
     assert!(!s.passes(check));
     let (mut s, _) = start();
     s.trace.records.retain(|r| !matches!(r.what, What::Send(_)));
+    assert!(!s.passes(check));
+    let (mut s, m) = start();
+    s.add(What::Undeliverable(m));
     assert!(!s.passes(check));
 }

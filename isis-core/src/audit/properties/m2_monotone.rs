@@ -1,5 +1,5 @@
 //! M2: at one process the numbers of a group's views grow, and within an epoch those of the site
-//! views.
+//! views. (M5 sees to those of a group that is watched.)
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         for (at, step) in &life.steps {
             let last = match step {
                 Step::View(v) => groups.insert(v.group, v.number).map(|n| (n, v.number)),
+                // It may be the one that the process has just left.
+                Step::Watch(v) => groups.insert(v.group, v.number).map(|n| (n, v.number + 1)),
                 Step::SiteView(v) => epochs.insert(v.epoch, v.number.0).map(|n| (n, v.number.0)),
                 _ => None,
             };

@@ -1,4 +1,4 @@
-//! M5, DESIGN promise 8: from joining to leaving a process misses no view; consecutive site views
+//! M5, DESIGN promise 8: from joining to leaving, and while it watches, a process misses no view; consecutive site views
 //! share a site that acted on both; a second epoch only begins when the first cannot go on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,12 +20,23 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 fn no_gaps(history: &History<'_>) -> Result<(), String> {
     for (p, life) in &history.lives {
         let mut groups = BTreeMap::new();
+        let mut watched = BTreeMap::new();
         let mut sites: Option<(Epoch, u64)> = None;
         for (at, step) in &life.steps {
             let gap = match step {
                 Step::View(v) => {
                     let before = groups.insert(v.group, (v.number, v.members.contains(p)));
-                    before.is_some_and(|(n, member)| member && v.number != n + 1)
+                    let before = before.filter(|(_, member)| *member).map(|(n, _)| n);
+                    let before = before.or(watched.remove(&v.group));
+                    before.is_some_and(|n| v.number != n + 1)
+                }
+                Step::Watch(v) => {
+                    let before = watched.insert(v.group, v.number);
+                    before.is_some_and(|n| v.number != n + 1)
+                }
+                Step::WatchEnd(g) => {
+                    watched.remove(g);
+                    false
                 }
                 Step::SiteView(v) => {
                     let before = sites.replace((v.epoch, v.number.0));
@@ -98,6 +109,22 @@ fn rejects_a_gap() {
     assert!(s.passes(check));
     s.view(&[0], group_view(4, &[0, 1, 2], &[]));
     assert!(!s.passes(check));
+}
+
+#[test]
+fn rejects_a_gap_in_what_is_watched() {
+    use super::sketch::{Sketch, group, group_view, p};
+    let gap = |ends: bool| {
+        let mut s = Sketch::new();
+        s.watch(&[3], group_view(1, &[0, 1, 2], &[]));
+        if ends {
+            s.add(What::Left(p(3), group()));
+        }
+        s.watch(&[3], group_view(3, &[0, 1, 2], &[]));
+        s
+    };
+    assert!(gap(true).passes(check));
+    assert!(!gap(false).passes(check));
 }
 
 #[test]

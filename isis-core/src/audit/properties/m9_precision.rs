@@ -1,12 +1,12 @@
 //! M9: when faults have stopped and the run has come to rest, all live sites are in one site view,
-//! which holds exactly them, and all live processes of a group in one view of it, which holds only
-//! live processes. Recorded histories all end, so it says nothing about them.
+//! which holds exactly them, and all live processes of a group, and those who watch it, in one view of
+//! it, which holds only live processes. Recorded histories all end, so it says nothing about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::Site;
 
-use crate::audit::history::History;
+use crate::audit::history::{History, Step};
 use crate::audit::trace::What;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
@@ -55,10 +55,15 @@ fn sites(history: &History<'_>) -> Result<(), String> {
 fn groups(history: &History<'_>) -> Result<(), String> {
     for (p, life) in history.survivors() {
         let mut last = BTreeMap::new();
-        for (at, v) in &life.views {
-            last.insert(v.group, (*at, *v));
+        for (at, step) in &life.steps {
+            match step {
+                Step::View(v) if !v.members.contains(&p) => _ = last.remove(&v.group),
+                Step::View(v) | Step::Watch(v) => _ = last.insert(v.group, (*at, *v)),
+                Step::WatchEnd(g) => _ = last.remove(g),
+                _ => {}
+            }
         }
-        for (at, v) in last.values().filter(|(_, v)| v.members.contains(&p)) {
+        for (at, v) in last.values() {
             let newest = history
                 .views
                 .range((v.group, 0)..=(v.group, u64::MAX))
@@ -72,6 +77,17 @@ fn groups(history: &History<'_>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn rejects_a_watcher_that_was_not_told() {
+    use super::sketch::{Sketch, group_view};
+    let mut s = Sketch::new();
+    s.view(&[0, 1, 2], group_view(2, &[0, 1, 2], &[]));
+    s.watch(&[1], group_view(2, &[0, 1, 2], &[]));
+    assert!(s.passes(check));
+    s.watch(&[2], group_view(1, &[0, 1, 2], &[]));
+    assert!(!s.passes(check));
 }
 
 #[test]

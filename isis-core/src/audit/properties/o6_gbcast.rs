@@ -1,7 +1,8 @@
 //! O6: GBCASTs to a group, changes of view and applications' ones, are in one order, and every
-//! message is on the same side of each of them at all who take both, whatever its address.
+//! message is on the same side of each of them at all who take both, whatever its address. Who watches
+//! a group takes its changes of view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delivery::Label;
 use crate::ids::{GroupId, MessageId, ProcessId};
@@ -34,9 +35,20 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
 fn cuts(history: &History<'_>) -> Cuts {
     let mut cuts = Cuts::new();
     for (p, life) in &history.lives {
+        let mut watched = BTreeSet::new();
         for (at, step) in life.steps.iter().filter(|(at, _)| *at <= life.counted) {
             let (group, cut) = match step {
-                Step::View(v) => (v.group, Cut::View(v.number)),
+                // Where a watch begins nothing changes.
+                Step::Watch(v) if watched.insert(v.group) => continue,
+                Step::WatchEnd(g) => {
+                    watched.remove(g);
+                    continue;
+                }
+                Step::Watch(v) => (v.group, Cut::View(v.number)),
+                Step::View(v) => {
+                    watched.remove(&v.group);
+                    (v.group, Cut::View(v.number))
+                }
                 Step::Deliver(_, m) if m.label == Label::Gbcast => match m.group {
                     Some((group, _)) => (group, Cut::Gbcast(m.id)),
                     None => continue,
@@ -107,6 +119,25 @@ fn rejects_a_message_on_both_sides() {
     s.view(&[1, 2], group_view(2, &[0, 1, 2], &[]));
     assert!(s.passes(check));
     s.take(&[2], m);
+    assert!(!s.passes(check));
+}
+
+#[test]
+fn rejects_a_message_on_both_sides_at_a_watcher() {
+    use super::sketch::{Sketch, group_view};
+    let mut s = Sketch::new();
+    s.watch(&[3], group_view(1, &[0, 1, 2], &[]));
+    let m = s.bcast_to(0, "q", &[1, 3]);
+    s.take(&[1], m);
+    s.view(&[1], group_view(2, &[0, 1, 2], &[]));
+    s.take(&[3], m);
+    s.watch(&[3], group_view(2, &[0, 1, 2], &[]));
+    assert!(s.passes(check));
+    let wrong = s.bcast_to(0, "q", &[1, 3]);
+    s.take(&[1], wrong);
+    s.view(&[1], group_view(3, &[0, 1, 2], &[]));
+    s.watch(&[3], group_view(3, &[0, 1, 2], &[]));
+    s.take(&[3], wrong);
     assert!(!s.passes(check));
 }
 

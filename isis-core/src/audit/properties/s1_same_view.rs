@@ -1,12 +1,18 @@
 //! S1: a broadcast to a group is taken in one view by all, the one that the taker has taken last,
-//! and its sender is a member of that view.
+//! and its sender is a member of that view, or has asked to watch the group from outside.
 
 use std::collections::BTreeMap;
 
 use crate::audit::history::{History, Step};
 use crate::audit::trace::Delivered;
+use crate::delivery::GroupView;
+use crate::ids::ProcessId;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
+    let outside = |p: &ProcessId, v: &GroupView| {
+        let life = history.lives.get(p);
+        life.is_some_and(|l| l.has_looked_up(v))
+    };
     for life in history.lives.values() {
         let mut views = BTreeMap::new();
         for (at, step) in &life.steps {
@@ -18,14 +24,15 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                     let Some((group, number)) = m.group else {
                         continue;
                     };
-                    let fits = |v: &&std::sync::Arc<crate::delivery::GroupView>| {
-                        v.number == number && v.members.contains(&m.id.sender)
+                    let fits = |v: &&std::sync::Arc<GroupView>| {
+                        let inside = v.members.contains(&m.id.sender);
+                        v.number == number && (inside || outside(&m.id.sender, v))
                     };
                     if !views.get(&group).is_some_and(fits) {
                         return Err(format!("not in that view: {}", history.text(*at)));
                     }
                 }
-                Step::Send(_, _) | Step::SiteView(_) => {}
+                _ => {}
             }
         }
     }
@@ -40,6 +47,23 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn rejects_a_stranger() {
+    use super::sketch::Sketch;
+    use crate::audit::trace::What;
+    let sent_by = |watches: bool| {
+        let mut s = Sketch::new();
+        if watches {
+            s.add(What::AskLookup(super::sketch::p(3), "g".into()));
+        }
+        let m = s.bcast(3, "q");
+        s.take(&[0, 1, 2], m);
+        s
+    };
+    assert!(sent_by(true).passes(check));
+    assert!(!sent_by(false).passes(check));
 }
 
 #[test]

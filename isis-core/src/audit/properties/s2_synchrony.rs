@@ -56,7 +56,7 @@ fn finished_views(p: ProcessId, life: &Life<'_>) -> Finished {
                     open.entry(view).or_default().insert(*n);
                 }
             }
-            Step::Send(_, _) | Step::SiteView(_) => {}
+            _ => {}
         }
     }
     finished

@@ -106,6 +106,14 @@ impl Sketch {
         }
     }
 
+    /// These processes watch the group and take this view of it.
+    pub fn watch(&mut self, at: &[usize], view: GroupView) {
+        for i in at {
+            self.add(What::AskLookup(p(*i), view.name.clone()));
+            self.add(What::View(p(*i), Arc::new(view.clone())));
+        }
+    }
+
     /// These sites' processes take this site view.
     pub fn site_view(&mut self, at: &[usize], view: SiteView) {
         for i in at {

@@ -6,18 +6,17 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 
-use super::participants;
 use crate::broadcast::era::SiteSet;
 use crate::broadcast::message::{Action, Gbcast, Listed, Message, Record};
+use crate::broadcast::roster::{Roster, Who};
 use crate::broadcast::{Broadcast, SITE_PROCESS, Upcall};
-use crate::delivery::GroupView;
 use crate::ids::{Class, GroupId, MessageId, ProcessId};
 use crate::machine::Lane;
 
 /// The runs of one group.
 #[derive(Debug)]
 pub(super) struct Coordinator {
-    view: GroupView,
+    roster: Roster,
     requests: VecDeque<(Action, Bytes)>,
     run: Option<Run>,
 }
@@ -45,15 +44,15 @@ enum Round {
 }
 
 impl Broadcast {
-    /// A request for a group of which this site hosts the oldest member, in its latest view.
-    pub fn coordinate(&mut self, view: &GroupView, action: Action, payload: Bytes) {
-        let group = view.group;
+    /// A request for a group of which this site hosts the oldest member, as of now.
+    pub fn coordinate(&mut self, roster: &Roster, action: Action, payload: Bytes) {
+        let group = roster.view.group;
         let coordinator = self
             .runs
             .coordinators
             .entry(group)
             .or_insert_with(|| Coordinator {
-                view: view.clone(),
+                roster: roster.clone(),
                 requests: VecDeque::new(),
                 run: None,
             });
@@ -69,11 +68,11 @@ impl Broadcast {
         if coordinator.run.is_some() {
             return;
         }
-        let mut members = coordinator.view.members.clone();
+        let mut who = Who::of(&coordinator.roster);
         let mut actions = Vec::new();
         let mut payload = BytesMut::new();
         for (action, bytes) in coordinator.requests.drain(..) {
-            if apply(&mut members, &action) {
+            if who.apply(&action) {
                 actions.push(action);
                 payload.extend_from_slice(&bytes);
             }
@@ -82,10 +81,10 @@ impl Broadcast {
             self.runs.coordinators.remove(&group);
             return;
         }
-        let base = coordinator.view.clone();
+        let base = coordinator.roster.clone();
         let sites = self
             .era()
-            .set(participants(&base, &actions).iter().map(|p| p.site));
+            .set(base.participants(&actions).iter().map(|p| p.site));
         self.runs.started += 1;
         let sender = ProcessId {
             site: self.me,
@@ -204,7 +203,7 @@ impl Broadcast {
             number: run.number,
             actions: run.actions.clone(),
             before: run.before.iter().copied().collect(),
-            view: view_after(&coordinator.view, &run.actions),
+            roster: coordinator.roster.after(&run.actions),
         })
     }
 
@@ -224,10 +223,10 @@ impl Broadcast {
             self.send(
                 others.ranks(),
                 Lane::Data,
-                Message::Gbcast(Gbcast::Announce(record.view.clone())),
+                Message::Gbcast(Gbcast::Announce(record.roster.clone())),
             );
             if others.contains(self.era().me) {
-                self.upcalls.push_back(Upcall::Committed(record.view));
+                self.upcalls.push_back(Upcall::Committed(record.roster));
             }
         }
         self.tell_participants(sites, Gbcast::Commit { run });
@@ -244,20 +243,19 @@ impl Broadcast {
         let Some(record) = self.record_of(id) else {
             return;
         };
-        let group = record.view.group;
+        let group = record.roster.view.group;
         let Some(coordinator) = self.runs.coordinators.get_mut(&group) else {
             return;
         };
         coordinator.run = None;
-        coordinator.view = record.view;
-        if coordinator
-            .view
-            .members
-            .first()
-            .is_some_and(|p| p.site == self.me)
-        {
+        coordinator.roster = record.roster;
+        let oldest = coordinator.roster.view.members.first();
+        if oldest.is_some_and(|p| p.site == self.me) {
             self.start_run(group);
             return;
+        }
+        if oldest.is_none() {
+            self.upcalls.push_back(Upcall::Emptied(group));
         }
         let requests = core::mem::take(&mut coordinator.requests);
         self.runs.coordinators.remove(&group);
@@ -269,52 +267,5 @@ impl Broadcast {
                 payload,
             });
         }
-    }
-}
-
-/// Applies an action to a member list; says whether it does anything.
-fn apply(members: &mut Vec<ProcessId>, action: &Action) -> bool {
-    match action {
-        Action::Join(p) if members.contains(p) => false,
-        Action::Join(p) => {
-            members.push(*p);
-            true
-        }
-        Action::Remove(p, _) => {
-            let before = members.len();
-            members.retain(|m| m != p);
-            members.len() < before
-        }
-        Action::Application { id, .. } => members.contains(&id.sender),
-    }
-}
-
-/// The view after a run.
-pub(super) fn view_after(base: &GroupView, actions: &[Action]) -> GroupView {
-    let mut members = base.members.clone();
-    for action in actions {
-        apply(&mut members, action);
-    }
-    if actions
-        .iter()
-        .all(|a| matches!(a, Action::Application { .. }))
-    {
-        return base.clone();
-    }
-    let left = actions.iter().filter_map(|a| match a {
-        Action::Remove(p, reason) if base.members.contains(p) => Some((*p, *reason)),
-        _ => None,
-    });
-    GroupView {
-        group: base.group,
-        name: base.name.clone(),
-        number: base.number + 1,
-        joined: members
-            .iter()
-            .filter(|p| !base.members.contains(p))
-            .copied()
-            .collect(),
-        left: left.collect(),
-        members,
     }
 }

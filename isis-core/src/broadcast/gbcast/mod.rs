@@ -3,7 +3,8 @@
 //! A run has five rounds: *number* (as a BCAST gets one, over all labels), *head* (it heads every
 //! participant's queues), *list* (wait queues are up; the OBCASTs placed so far are listed), *store*
 //! (everybody stores the commit record) and *commit*. Numbering and wait queues are apart on
-//! purpose: merged, overlapping groups deadlock or break the order. Members and joiners take part.
+//! purpose: merged, overlapping groups deadlock or break the order. Members, joiners and watchers take
+//! part.
 //! A run that the end of the era interrupts is over: its record is carried by the completion if
 //! anybody stored it, otherwise whoever asked asks again (R13).
 
@@ -15,9 +16,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Broadcast;
-use super::message::{Action, Gbcast, Record};
-use crate::delivery::GroupView;
-use crate::ids::{GroupId, MessageId, ProcessId};
+use super::message::{Gbcast, Record};
+use crate::ids::{GroupId, MessageId};
 use coordinator::Coordinator;
 use participant::Participant;
 
@@ -50,23 +50,10 @@ impl Runs {
     }
 }
 
-/// Who takes part: the members, and who joins.
-fn participants(base: &GroupView, actions: &[Action]) -> Vec<ProcessId> {
-    let mut all = base.members.clone();
-    for action in actions {
-        if let Action::Join(p) = action
-            && !all.contains(p)
-        {
-            all.push(*p);
-        }
-    }
-    all
-}
-
 impl Broadcast {
     pub(super) fn receive_gbcast(&mut self, from: usize, message: Gbcast) {
-        if let Gbcast::Announce(view) = message {
-            self.upcalls.push_back(super::Upcall::Committed(view));
+        if let Gbcast::Announce(roster) = message {
+            self.upcalls.push_back(super::Upcall::Committed(roster));
             return;
         }
         if self.frozen {

@@ -6,11 +6,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::coordinator::view_after;
-use super::participants;
 use crate::broadcast::message::{Action, Gbcast, Listed, Message, Record};
+use crate::broadcast::roster::Roster;
 use crate::broadcast::{Broadcast, Upcall};
-use crate::delivery::{Event, GroupView, Label, Message as Delivered};
+use crate::delivery::{Event, Label, Message as Delivered};
 use crate::ids::MessageId;
 use crate::machine::Lane;
 use crate::machine::broadcast::Note;
@@ -18,7 +17,7 @@ use crate::machine::broadcast::Note;
 /// A run at a participant's site.
 #[derive(Debug)]
 pub(super) struct Participant {
-    base: GroupView,
+    base: Roster,
     actions: Vec<Action>,
     payload: Bytes,
     /// This site's proposal, then the final number.
@@ -39,7 +38,7 @@ impl Participant {
     /// Whether a record can be this run's: then the payload that came with its start holds what the
     /// record names.
     fn fits(&self, record: &Record) -> bool {
-        record.actions == self.actions && record.view == view_after(&self.base, &self.actions)
+        record.actions == self.actions && record.roster == self.base.after(&self.actions)
     }
 }
 
@@ -57,7 +56,7 @@ impl Broadcast {
     pub(super) fn participate(
         &mut self,
         run: MessageId,
-        base: GroupView,
+        base: Roster,
         actions: Vec<Action>,
         clock: u64,
         payload: Bytes,
@@ -67,7 +66,8 @@ impl Broadcast {
         }
         self.clock = self.clock.max(clock) + 1;
         let number = self.clock;
-        let locals: BTreeSet<u32> = participants(&base, &actions)
+        let locals: BTreeSet<u32> = base
+            .participants(&actions)
             .iter()
             .filter(|p| self.is_here(**p))
             .map(|p| p.index)
@@ -177,7 +177,7 @@ impl Broadcast {
         }
         let record = Arc::new(record);
         part.record = Some(record.clone());
-        self.runs.records.insert(record.view.group, record);
+        self.runs.records.insert(record.roster.view.group, record);
         self.answer(run, Gbcast::Stored { run });
     }
 
@@ -196,11 +196,11 @@ impl Broadcast {
         self.answer(run, Gbcast::Committed { run });
     }
 
-    /// A commit record is in force: its view is the group's latest.
+    /// A commit record is in force: it tells the group as of now.
     pub fn adopt_committed(&mut self, record: &Record) {
-        self.adopt_view(&Arc::new(record.view.clone()));
+        self.adopt_view(&record.roster.view);
         self.upcalls
-            .push_back(Upcall::Committed(record.view.clone()));
+            .push_back(Upcall::Committed(record.roster.clone()));
     }
 
     /// Places the committed runs whose *before* has arrived.
@@ -251,8 +251,8 @@ impl Broadcast {
         if p.up != Some(run) || !part.unplaced.remove(&process) {
             return;
         }
-        let (base, payload) = (part.base.number, part.payload.clone());
-        let member = part.base.members.contains(&p.id);
+        let (base, payload) = (part.base.view.number, part.payload.clone());
+        let member = part.base.view.members.contains(&p.id);
         if part.unplaced.is_empty() {
             self.runs.participants.remove(&run);
         }
@@ -276,7 +276,8 @@ impl Broadcast {
     }
 
     /// Puts a GBCAST on the delivery queue of a process: to members the applications' messages, with
-    /// the number of their view and the payloads; to all the new view, if there is one.
+    /// the number of their view and the payloads; the new view to all who were in the group or watched
+    /// it, and the view as it is to those who begin to watch.
     fn place_record(&mut self, process: u32, record: &Arc<Record>, member: Option<(u64, Bytes)>) {
         let mut offset = 0;
         for action in &record.actions {
@@ -286,7 +287,7 @@ impl Broadcast {
             if let Some((base, payload)) = &member {
                 let message = Delivered {
                     id: *id,
-                    group: Some((record.view.group, *base)),
+                    group: Some((record.roster.view.group, *base)),
                     label: Label::Gbcast,
                     payload: payload.slice(offset..offset + len),
                 };
@@ -297,10 +298,13 @@ impl Broadcast {
                 self.gbcast_released(*id);
             }
         }
-        if record.changes_view() {
-            let view = Arc::new(record.view.clone());
-            self.enter_view(process, &view);
-            self.deliver(process, Event::View(view), Vec::new());
+        let group = record.roster.view.group;
+        let p = &self.processes[&process];
+        let (had, has) = (p.groups.contains_key(&group), record.roster.has(p.id));
+        if has && !had || had && record.changes_view() {
+            self.take_view(process, &record.roster);
+        } else if had && !has {
+            self.enter_view(process, &record.roster);
         }
     }
 
@@ -319,9 +323,10 @@ impl Broadcast {
         }
         let member = part
             .base
+            .view
             .members
             .contains(&p.id)
-            .then(|| (part.base.number, part.payload.clone()));
+            .then(|| (part.base.view.number, part.payload.clone()));
         let before: BTreeSet<MessageId> = record.before.iter().map(|l| l.id).collect();
         self.place_before(process, &before);
         self.place_record(process, record, member);

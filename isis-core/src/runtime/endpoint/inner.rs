@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::KnownGroup;
 use super::mail::Mail;
-use crate::delivery::{Endpoint, Event, Outcome};
+use crate::delivery::{Endpoint, Event, GroupView, Outcome};
 use crate::error::Error;
 use crate::ids::GroupId;
 use crate::machine::broadcast::{Call, ToEndpoint};
@@ -24,11 +24,14 @@ pub(super) struct Inner {
     pub(super) closed: Closed,
     pub(super) interrupted: bool,
     pub(super) groups: BTreeMap<GroupId, KnownGroup>,
-    /// Names of the groups being joined, by token.
-    joining: BTreeMap<u64, String>,
+    /// Names of the groups being joined or looked up, by token.
+    naming: BTreeMap<u64, String>,
     /// Messages and bytes that the window has got back by now.
     pub(super) released: (u64, u64),
 }
+
+/// An operation on the group of a name.
+pub(crate) type Named = fn(&mut Endpoint, &str) -> Result<(u64, Call), Error>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closed {
@@ -58,7 +61,7 @@ impl Inner {
             closed: Closed::No,
             interrupted: false,
             groups: BTreeMap::new(),
-            joining: BTreeMap::new(),
+            naming: BTreeMap::new(),
             released: (0, 0),
         }
     }
@@ -101,9 +104,9 @@ impl Inner {
         });
     }
 
-    pub(super) fn join(&mut self, name: &str) -> Result<u64, Error> {
-        let token = self.call(|endpoint| endpoint.join(name))?;
-        self.joining.insert(token, name.to_owned());
+    pub(super) fn named(&mut self, name: &str, call: Named) -> Result<u64, Error> {
+        let token = self.call(|endpoint| call(endpoint, name))?;
+        self.naming.insert(token, name.to_owned());
         Ok(token)
     }
 
@@ -143,10 +146,17 @@ impl Inner {
     fn note_pushed(&mut self, event: &Event) {
         match event {
             Event::Completed { token, result } => {
-                if let (Some(name), Ok(Outcome::Joined(group))) =
-                    (self.joining.remove(token), result)
-                {
-                    self.groups.entry(*group).or_default().name = name;
+                let name = self.naming.remove(token).unwrap_or_default();
+                match result {
+                    Ok(Outcome::Joined(group)) => self.know(*group, name, false),
+                    Ok(Outcome::Watching(group)) => self.know(*group, name, true),
+                    // A membership ends with the view without the process.
+                    Ok(Outcome::Left(group))
+                        if self.groups.get(group).is_some_and(|g| g.watched) =>
+                    {
+                        self.groups.remove(group);
+                    }
+                    _ => {}
                 }
             }
             Event::Excluded(view) => self.ending = Some(Ending::Excluded(view.clone())),
@@ -155,24 +165,44 @@ impl Inner {
         }
     }
 
+    fn know(&mut self, group: GroupId, name: String, watched: bool) {
+        let known = self.groups.entry(group).or_default();
+        known.name = name;
+        known.watched = watched && !self.endpoint.is_member(group);
+    }
+
     pub(super) fn take(&mut self) -> Option<Event> {
         let event = self.endpoint.next()?;
         if let Some(recorder) = &self.recorder {
             recorder.took(self.endpoint.id(), &event);
         }
         match &event {
-            Event::View(view) if view.members.contains(&self.endpoint.id()) => {
-                let known = self.groups.entry(view.group).or_default();
-                known.name.clone_from(&view.name);
-                known.view = Some(view.clone());
-            }
-            Event::View(view) => {
-                self.groups.remove(&view.group);
-            }
+            Event::View(view) => self.took_view(view),
             Event::Closed => self.closed = Closed::Taken,
             _ => {}
         }
         Some(event)
+    }
+
+    fn took_view(&mut self, view: &Arc<GroupView>) {
+        let group = view.group;
+        let inside = view.members.contains(&self.endpoint.id());
+        let left = !inside && self.saw_itself_in(group);
+        let watches = self.endpoint.is_watching(group)
+            || !left && !view.members.is_empty() && self.groups.contains_key(&group);
+        if inside || watches {
+            let known = self.groups.entry(group).or_default();
+            known.name.clone_from(&view.name);
+            known.view = Some(view.clone());
+        } else {
+            self.groups.remove(&group);
+        }
+    }
+
+    /// Whether the last view of the group that was taken has the process as a member.
+    fn saw_itself_in(&self, group: GroupId) -> bool {
+        let view = self.groups.get(&group).and_then(|g| g.view.as_ref());
+        view.is_some_and(|v| v.members.contains(&self.endpoint.id()))
     }
 
     pub(super) fn report_taken(&mut self) {

@@ -13,7 +13,7 @@ use std::mem::take;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use inner::{Closed, Inner};
+use inner::{Closed, Inner, Named};
 use mail::Mail;
 
 use super::broadcast::Inbox;
@@ -41,12 +41,14 @@ pub trait Notifier: Send + Sync {
     fn clear(&self);
 }
 
-/// What a handle knows of one of its groups.
+/// What a handle knows of a group that its process is in, or watches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownGroup {
     pub(crate) name: String,
     /// Of the last `View` event taken.
     pub(crate) view: Option<Arc<GroupView>>,
+    /// From outside, by the last outcome.
+    watched: bool,
 }
 
 pub(crate) struct SharedEndpoint {
@@ -150,9 +152,9 @@ impl SharedEndpoint {
         }
     }
 
-    /// Starts to join the group of this name.
-    pub(crate) fn start_join(&self, name: &str) -> Result<u64, Error> {
-        self.lock().join(name)
+    /// Starts an operation on the group of this name.
+    pub(crate) fn start_named(&self, name: &str, call: Named) -> Result<u64, Error> {
+        self.lock().named(name, call)
     }
 
     /// Starts an operation and waits for its outcome, which then is no event. `started` gets the
@@ -169,15 +171,16 @@ impl SharedEndpoint {
         self.wait_outcome(inner, token, timeout)
     }
 
-    /// Joins the group of this name and waits until the process is a member.
-    pub(crate) fn join(
+    /// An operation on the group of this name, and its outcome.
+    pub(crate) fn complete_named(
         &self,
         name: &str,
+        call: Named,
         timeout: Option<Duration>,
         started: impl FnOnce(u64),
     ) -> Result<Outcome, Error> {
         let mut inner = self.lock();
-        let token = inner.join(name)?;
+        let token = inner.named(name, call)?;
         started(token);
         self.wait_outcome(inner, token, timeout)
     }

@@ -1,0 +1,80 @@
+//! The way of a request for a GBCAST to the site that runs those of the group (R23).
+
+use bytes::Bytes;
+
+use super::Machine;
+use crate::broadcast::{Action, BULK_ABOVE, Gbcast, Message, Roster};
+use crate::ids::{GroupId, ProcessId};
+use crate::machine::Lane;
+
+impl Machine {
+    /// Takes a request there.
+    pub(super) fn route(&mut self, group: GroupId, action: Action, payload: Bytes) {
+        let Some(roster) = self.directory.group(group).cloned() else {
+            return self.answer_gone(group, action);
+        };
+        let Some(oldest) = roster.view.members.first() else {
+            return self.answer_gone(group, action);
+        };
+        if oldest.site == self.broadcast.me() {
+            self.broadcast.coordinate(&roster, action, payload);
+        } else {
+            self.send_to(
+                *oldest,
+                Gbcast::Request {
+                    group,
+                    number: roster.view.number,
+                    action,
+                    payload,
+                },
+            );
+        }
+    }
+
+    /// A peer sends a request here by this view of the group. It is passed on only by a later view:
+    /// by the same or an earlier one it could go round for ever.
+    pub(super) fn asked(&mut self, group: GroupId, number: u64, action: Action, payload: Bytes) {
+        let (later, runs_here) = match self.directory.group(group) {
+            Some(Roster { view, .. }) => {
+                let oldest = view.members.first().map(|p| p.site);
+                (view.number > number, oldest == Some(self.broadcast.me()))
+            }
+            None => (self.directory.has_been(group), false),
+        };
+        if later || runs_here {
+            self.route(group, action, payload);
+        } else {
+            let early = self.requests.early.entry(group).or_default();
+            early.push((number, action, payload));
+        }
+    }
+
+    /// A later view of the group is known, or that it is no more.
+    pub(super) fn asked_early(&mut self, group: GroupId) {
+        for (number, action, payload) in self.requests.early.remove(&group).unwrap_or_default() {
+            self.asked(group, number, action, payload);
+        }
+    }
+
+    fn answer_gone(&mut self, group: GroupId, action: Action) {
+        let who = action.process();
+        if who.site == self.broadcast.me() {
+            self.gone(group, &action);
+        } else {
+            self.send_to(who, Gbcast::Gone { group, action });
+        }
+    }
+
+    fn send_to(&mut self, process: ProcessId, message: Gbcast) {
+        let rank = self
+            .broadcast
+            .era
+            .as_ref()
+            .and_then(|e| e.rank(process.site));
+        let large =
+            matches!(&message, Gbcast::Request { payload, .. } if payload.len() > BULK_ABOVE);
+        let lane = if large { Lane::Bulk } else { Lane::Data };
+        self.broadcast
+            .send(rank.into_iter(), lane, Message::Gbcast(message));
+    }
+}
