@@ -13,27 +13,18 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::event::{Event, Outcome};
+use super::event::{Event, Outcome, StatusAnswer};
 use super::limits::{Limits, MAX_DESTINATIONS};
 use super::memberships::Memberships;
 use super::name::check_name;
 use super::olabel::{Label, Olabel, Past, streams};
 use crate::error::Error;
-use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS, Site};
-use crate::machine::broadcast::{Address, Call, Send, Status, ToEndpoint};
+use crate::ids::{Class, GroupId, MessageId, ProcessId, SITE_PROCESS};
+use crate::machine::broadcast::{Address, Call, Send, ToEndpoint};
 use crate::order::Relation;
 
 /// How many taken events may go unreported before the machine must hear of it.
 const TAKEN_BATCH: u64 = 64;
-
-/// An answer to a status call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusAnswer {
-    /// The state of the broadcast.
-    pub status: Status,
-    /// Destination sites that failed before they had it.
-    pub failed: Vec<Site>,
-}
 
 /// The machine of one process. See the module's head for how to drive it.
 #[derive(Debug)]

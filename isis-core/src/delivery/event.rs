@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::StatusAnswer;
 use super::olabel::Label;
 use crate::error::Error;
-use crate::ids::{GroupId, MessageId, ProcessId};
+use crate::ids::{GroupId, MessageId, ProcessId, Site};
+use crate::machine::broadcast::Status;
 use crate::view::SiteView;
 
 /// A delivered broadcast.
@@ -51,6 +51,15 @@ pub struct GroupView {
     pub joined: Vec<ProcessId>,
     /// Those of the view before that are not in this one.
     pub left: Vec<(ProcessId, LeaveReason)>,
+}
+
+/// An answer to a status call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusAnswer {
+    /// The state of the broadcast.
+    pub status: Status,
+    /// Destination sites that failed before they had it.
+    pub failed: Vec<Site>,
 }
 
 /// How an operation started with a token ended.

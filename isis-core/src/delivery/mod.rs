@@ -7,8 +7,8 @@ mod memberships;
 mod name;
 mod olabel;
 
-pub use endpoint::{Endpoint, StatusAnswer};
-pub use event::{Event, GroupView, LeaveReason, Message, Outcome};
+pub use endpoint::Endpoint;
+pub use event::{Event, GroupView, LeaveReason, Message, Outcome, StatusAnswer};
 pub use limits::{Limits, MAX_DESTINATIONS};
 pub use name::MAX_NAME;
 pub(crate) use name::check_name;
