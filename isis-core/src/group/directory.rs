@@ -69,7 +69,7 @@ impl Directory {
         self.groups.get(&group)
     }
 
-    /// Whether a group that is not here is no more, rather than not yet.
+    /// Whether a group of a founder that lives, and that is not here, is no more, rather than not yet.
     pub fn has_been(&self, group: GroupId) -> bool {
         let last = self.created.get(&group.founder.site);
         last.is_some_and(|last| group.seq <= *last)
@@ -109,11 +109,15 @@ impl Directory {
         }
     }
 
-    /// A site that has just joined takes over the directory of the others.
+    /// A site that has just joined takes over the directory of the others. What they name was created
+    /// before: that, too, it must not wait for.
     pub fn adopt(&mut self, groups: Vec<Roster>) {
         self.names.clear();
         self.groups.clear();
         for roster in groups {
+            let GroupId { founder, seq } = roster.view.group;
+            let last = self.created.entry(founder.site).or_default();
+            *last = seq.max(*last);
             self.create(roster);
         }
     }
@@ -238,5 +242,38 @@ impl Machine {
     pub(super) fn dissolve(&mut self, group: GroupId) {
         self.directory.remove(group);
         self.broadcast.forget_group(group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Incarnation, SiteId};
+
+    fn group(seq: u64) -> GroupId {
+        let site = Site {
+            id: SiteId(1),
+            incarnation: Incarnation(1),
+        };
+        let founder = ProcessId { site, index: 1 };
+        GroupId { founder, seq }
+    }
+
+    #[test]
+    fn a_new_site_knows_that_what_it_was_told_of_has_been() {
+        let view = GroupView {
+            group: group(5),
+            name: "g".into(),
+            number: 3,
+            members: Vec::from([group(5).founder]),
+            joined: Vec::new(),
+            left: Vec::new(),
+        };
+        let mut directory = Directory::default();
+        directory.adopt(Vec::from([Roster::new(Arc::new(view))]));
+        directory.remove(group(5));
+        assert!(directory.has_been(group(5)));
+        assert!(directory.has_been(group(4)));
+        assert!(!directory.has_been(group(6)));
     }
 }

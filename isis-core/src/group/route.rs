@@ -39,7 +39,7 @@ impl Machine {
                 let oldest = view.members.first().map(|p| p.site);
                 (view.number > number, oldest == Some(self.broadcast.me()))
             }
-            None => (self.directory.has_been(group), false),
+            None => (self.is_over(group), false),
         };
         if later || runs_here {
             self.route(group, action, payload);
@@ -47,6 +47,14 @@ impl Machine {
             let early = self.requests.early.entry(group).or_default();
             early.push((number, action, payload));
         }
+    }
+
+    /// Whether a group that is not in the directory is no more. Those of a founder that has failed were
+    /// placed at the end of its era.
+    fn is_over(&self, group: GroupId) -> bool {
+        let era = self.broadcast.era.as_ref();
+        let lives = era.is_some_and(|e| e.rank(group.founder.site).is_some());
+        !lives || self.directory.has_been(group)
     }
 
     /// A later view of the group is known, or that it is no more.
