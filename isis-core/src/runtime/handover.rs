@@ -41,7 +41,9 @@ impl<T: Default> Mailbox<T> {
             .or_else(|| self.spare.take())
             .unwrap_or_default();
         let added = add(&mut mail);
-        self.mail.store(Some(mail));
+        // An exchange, and not a store: it comes after the taker's, and so does saying so after the
+        // taker's saying that there is no news.
+        drop(self.mail.swap(Some(mail)));
         self.news.store(true, Ordering::Release);
         added
     }

@@ -44,8 +44,9 @@ pub(super) fn commits(
     }
 }
 
-/// Whether `next` can ever be committed after `view`. What is accepted binds later ballots, so one that
-/// cannot must not be: it would be the last.
+/// Whether `next` can be committed after `view` if all live. What is accepted binds later ballots, so one
+/// that cannot must not be: it would be the last. Under [`Quorum::None`] a founding site is demanded too,
+/// or the listed sites could found a second system beside the others.
 pub(super) fn may_commit(policy: Quorum, view: &SiteView, next: &SiteView) -> bool {
     let sites = match policy {
         Quorum::None => next,

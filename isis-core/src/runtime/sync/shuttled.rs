@@ -91,7 +91,7 @@ impl<T: Default> AtomicCell<T> {
         drop(self.swap(value));
     }
 
-    fn swap(&self, value: T) -> T {
+    pub(crate) fn swap(&self, value: T) -> T {
         let mut held = self.0.lock().unwrap_or_else(|e| e.into_inner());
         std::mem::replace(&mut *held, value)
     }
