@@ -238,6 +238,14 @@ static void test_configuration(void)
     options.quorum = 9;
     CODE(isis_site_open(&options, &site), ISIS_EINVAL);
     options.quorum = ISIS_QUORUM_MAJORITY;
+    options.abandon = "it";
+    CODE(isis_site_open(&options, &site), ISIS_EINVAL);
+    CHECK(last_error_has("abandon"));
+    options.abandon = NULL;
+    options.store = "/no/such/folder/store";
+    CODE(isis_site_open(&options, &site), ISIS_EIO);
+    CHECK(last_error_has("/no/such/folder/store"));
+    options.store = NULL;
     options.first_view = 9;
     CODE(isis_site_open(&options, &site), ISIS_EINVAL);
     options.first_view = ISIS_FIRST_VIEW_ALL;

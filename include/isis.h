@@ -503,6 +503,18 @@ typedef struct isis_site_options {
      * Given to `compare_olabels`, possibly by several threads at once; must live as long as the site.
      */
     void *compare_user;
+    /**
+     * The directory of the site's store, made if it does not exist; one for each site. Default: none.
+     * With it a restarted site votes as it had voted, and after all sites have failed those of the
+     * last view go on (4.2). It keeps site views, no messages and nothing of the application.
+     */
+    const char *store;
+    /**
+     * Not NULL: the sequence of site views whose name this is, 32 hexadecimal digits as the log names
+     * them, is over: its last sites are lost for good. If one of them still runs, there will be two
+     * systems.
+     */
+    const char *abandon;
 } isis_site_options;
 
 /**
@@ -917,19 +929,22 @@ void isis_site_options_init(struct isis_site_options *options);
  * Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
  * Ownership: `*out` is the caller's, to be given to isis_site_close(); `options` is copied.
  * Codes: ISIS_EINVAL an option is wrong, isis_last_error() says which and what was expected;
- * ISIS_ENAME an option is not UTF-8; ISIS_EIO the port is in use or the name unknown;
+ * ISIS_ENAME an option is not UTF-8; ISIS_EIO the port is in use, the name unknown, or the store
+ * cannot be written; ISIS_EBUSY another site has the store open; ISIS_EPROTO the store is damaged or
+ * another site's: isis_last_error() says what to do;
  * ISIS_ENOTSUP listening outside loopback without a key needs `insecure`; ISIS_EVERSION header
  * newer than the library; ISIS_EFORKED in a forked child.
  */
-int isis_site_open(const struct isis_site_options *options, isis_site *out);
+int isis_site_open(const struct isis_site_options *options,
+                   isis_site *out);
 
 /**
  * As isis_site_open(), from a text, "id=1 listen=127.0.0.1:7001 peer=2@127.0.0.1:7002": no struct
  * to fill. Words in any order, separated by blanks: id (required), cluster, listen, advertise, peer
  * (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
- * majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
- * window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text from the
- * environment variable ISIS_CONFIG. A comparison of olabels takes isis_site_open().
+ * majority, alone), store, abandon, insecure (yes, no), hello_interval_ms, suspect_after_ms,
+ * max_message, window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text
+ * from the environment variable ISIS_CONFIG. A comparison of olabels takes isis_site_open().
  *
  * Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
  * Ownership: `*out` is the caller's, to be given to isis_site_close().

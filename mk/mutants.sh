@@ -32,6 +32,7 @@ H1 the flag is lowered before the last look
 H2 a thread says that it sleeps before it looks once more
 H3 who adds to a mailbox tells of what was in it
 H4 who lacks room says so before it looks once more
+R3 promises and acceptances are on disk before they are told
 R12 nobody reports before all have pushed
 R14 finals of a sender and label never decrease
 R15 finals known here leave before the next body
@@ -70,7 +71,7 @@ for mutant in $MUTANTS; do
   log=$DIR/$mutant.log start=$SECONDS
   case $mutant in
     H*) tests=schedules find='deadlock!' ;;
-    V*) tests=explore_view find='^after [0-9]+ states' ;;
+    V* | R3) tests=explore_view find='^after [0-9]+ states' ;;
     *) tests=sim find='^found with seed [0-9]+: [A-Z0-9a-z]+' ;;
   esac
   if ! grep -rqE "isis_mutant *= *\"$mutant\"" isis-core/src; then

@@ -9,7 +9,7 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use crate::error::Error;
-use crate::ids::{MAX_SITES, SiteId};
+use crate::ids::{Epoch, MAX_SITES, SiteId};
 use crate::order::Comparison;
 
 /// A cluster's name is at most this many bytes.
@@ -22,9 +22,9 @@ const MAX_HOST: usize = 253;
 const MAX_MESSAGE: usize = 1 << 30;
 
 /// All words of the configuration text.
-const WORDS: &str = "id, cluster, listen, advertise, peer, quorum, first_view, insecure, \
-    hello_interval_ms, suspect_after_ms, max_message, window_messages, window_bytes, \
-    along_bytes, patience_ms, record";
+const WORDS: &str = "id, cluster, listen, advertise, peer, quorum, first_view, store, \
+    abandon, insecure, hello_interval_ms, suspect_after_ms, max_message, window_messages, \
+    window_bytes, along_bytes, patience_ms, record";
 
 /// What a new view needs (§4.2, R5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +67,15 @@ pub struct Config {
     pub quorum: Quorum,
     /// Who must take part in the first view.
     pub first_view: FirstView,
+    /// The directory of the site's store; none if empty. What the site votes and which views were
+    /// committed is on disk there before anybody hears of it, so that a restarted site goes on from it
+    /// (§4.2). One directory belongs to one site. It must not be emptied, copied, or put back from a
+    /// backup while other sites of the cluster live.
+    pub store: String,
+    /// The operator's word that this sequence of site views is over: the site starts as if it had never
+    /// been in it. To be said of a total failure when the sites that failed last, which the log names
+    /// with the sequence, are lost for good. If one of them still runs, there are two systems.
+    pub abandon: Option<Epoch>,
     /// Allows listening outside loopback without a key.
     pub insecure: bool,
     /// How often an idle link says hello (§4.1).
@@ -104,6 +113,8 @@ impl Config {
             peers: BTreeMap::new(),
             quorum: Quorum::default(),
             first_view: FirstView::default(),
+            store: String::new(),
+            abandon: None,
             insecure: false,
             hello_interval: Duration::from_millis(250),
             suspect_after: Duration::from_millis(2000),
@@ -160,6 +171,8 @@ impl Config {
                     ("alone", FirstView::Alone),
                 ])?;
             }
+            "store" => self.store = String::from(word.value),
+            "abandon" => self.abandon = Some(word.epoch()?),
             "insecure" => self.insecure = word.choice(&[("yes", true), ("no", false)])?,
             "hello_interval_ms" => self.hello_interval = word.millis()?,
             "suspect_after_ms" => self.suspect_after = word.millis()?,
@@ -267,6 +280,11 @@ impl<'a> Word<'a> {
         Ok(Duration::from_millis(u64::from(self.number::<u32>()?)))
     }
 
+    fn epoch(&self) -> Result<Epoch, Error> {
+        let epoch = Epoch::parse(self.value);
+        epoch.ok_or_else(|| self.expected("the 32 hexadecimal digits that the log names"))
+    }
+
     fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Error> {
         for (name, choice) in choices {
             if *name == self.value {
@@ -329,7 +347,8 @@ mod tests {
     fn every_word_is_read() {
         let config = Config::from_text(
             "id=1 cluster=x listen=[::1]:0 advertise=host-1.example:7001 peer=2@127.0.0.1:7002
-             peer=3@[::1]:7003 quorum=none first_view=majority insecure=yes hello_interval_ms=10
+             peer=3@[::1]:7003 quorum=none first_view=majority store=/var/lib/x
+             abandon=0123456789abcdef0123456789ABCDEF insecure=yes hello_interval_ms=10
              suspect_after_ms=100 max_message=5 window_messages=6 window_bytes=7 along_bytes=0
              patience_ms=9 record=a/b",
         )
@@ -346,6 +365,8 @@ mod tests {
             .into(),
             quorum: Quorum::None,
             first_view: FirstView::Majority,
+            store: "/var/lib/x".into(),
+            abandon: Some(Epoch(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)),
             insecure: true,
             hello_interval: Duration::from_millis(10),
             suspect_after: Duration::from_millis(100),
@@ -396,6 +417,11 @@ mod tests {
             (
                 "id=1 first_view=any",
                 &["first_view=", "all, majority, alone"],
+            ),
+            ("id=1 abandon=yes", &["abandon=", "32 hexadecimal"]),
+            (
+                "id=1 abandon=+123456789abcdef0123456789abcdef",
+                &["abandon="],
             ),
             ("id=1 insecure=true", &["insecure=", "yes, no"]),
             ("id=1 hello_interval_ms=0", &["hello_interval", "1 ms"]),

@@ -79,6 +79,22 @@ pub struct GroupId {
     pub seq: u64,
 }
 
+impl Epoch {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Epoch> {
+        let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok();
+        number.filter(|_| digits).map(Epoch)
+    }
+}
+
+impl fmt::Display for Epoch {
+    /// As 32 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 impl fmt::Display for SiteId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

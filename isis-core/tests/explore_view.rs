@@ -14,7 +14,7 @@ mod explorer;
 use std::time::Duration;
 
 use explorer::Happening::*;
-use explorer::{Budget, Explorer, Happening, Start, Status};
+use explorer::{Budget, Explorer, Happening, Start, Status, Stores};
 
 const NONE: Budget = Budget {
     suspicions: 0,
@@ -31,12 +31,12 @@ fn seconds() -> Duration {
 /// Explores, prints how far, and fails on a violation or if something did not happen. True if every
 /// state was seen.
 fn explore(
-    (start, status): (Start, Status),
+    (start, status, stores): (Start, Status, Stores),
     budget: Budget,
     limit: Duration,
     can_happen: &[Happening],
 ) -> bool {
-    let mut explorer = Explorer::new(status);
+    let mut explorer = Explorer::new(status, stores);
     let report = explorer.explore(start, budget, limit);
     println!(
         "{start:?} {budget:?}: {} states, depth {}, {}; {:?}",
@@ -57,7 +57,7 @@ fn explore(
 
 #[test]
 fn three_sites_with_false_suspicions() {
-    let start = (Start::Formed(3), Status::Dropped);
+    let start = (Start::Formed(3), Status::Dropped, Stores::Without);
     let (suspicions, back_offs) = (3, 2);
     let budget = Budget {
         suspicions,
@@ -76,7 +76,7 @@ fn three_sites_with_false_suspicions() {
 
 #[test]
 fn five_sites_with_false_suspicions() {
-    let start = (Start::Formed(5), Status::Dropped);
+    let start = (Start::Formed(5), Status::Dropped, Stores::Without);
     let (suspicions, back_offs) = (3, 1);
     let budget = Budget {
         suspicions,
@@ -89,7 +89,7 @@ fn five_sites_with_false_suspicions() {
 
 #[test]
 fn a_restart() {
-    let start = (Start::Formed(3), Status::Arrives);
+    let start = (Start::Formed(3), Status::Arrives, Stores::Without);
     let restarts = 1;
     let budget = Budget { restarts, ..NONE };
     explore(start, budget, seconds(), &[Joined]);
@@ -97,7 +97,7 @@ fn a_restart() {
 
 #[test]
 fn leaving_the_manager_included() {
-    let start = (Start::Formed(3), Status::Arrives);
+    let start = (Start::Formed(3), Status::Arrives, Stores::Without);
     let (suspicions, leaves) = (1, 2);
     let budget = Budget {
         suspicions,
@@ -109,7 +109,7 @@ fn leaving_the_manager_included() {
 
 #[test]
 fn a_first_view_with_a_restart() {
-    let start = (Start::Outside(3), Status::Dropped);
+    let start = (Start::Outside(3), Status::Dropped, Stores::Without);
     let (restarts, back_offs) = (1, 1);
     let budget = Budget {
         restarts,
@@ -121,7 +121,7 @@ fn a_first_view_with_a_restart() {
 
 #[test]
 fn a_first_view_of_two_with_restarts() {
-    let start = (Start::Outside(2), Status::Arrives);
+    let start = (Start::Outside(2), Status::Arrives, Stores::Without);
     let (restarts, leaves) = (2, 1);
     let budget = Budget {
         restarts,
@@ -129,4 +129,42 @@ fn a_first_view_of_two_with_restarts() {
         ..NONE
     };
     explore(start, budget, seconds() / 3, &[Installed]);
+}
+
+/// Restarted sites vote for their earlier incarnations: still one view of one number, and one epoch.
+#[test]
+fn restarts_with_stores() {
+    let start = (Start::Formed(3), Status::Dropped, Stores::With);
+    let (restarts, back_offs) = (3, 1);
+    let budget = Budget {
+        restarts,
+        back_offs,
+        ..NONE
+    };
+    explore(start, budget, seconds(), &[Revived, Installed]);
+}
+
+#[test]
+fn false_suspicions_and_restarts_with_stores() {
+    let start = (Start::Formed(3), Status::Dropped, Stores::With);
+    let (suspicions, restarts, back_offs) = (2, 2, 1);
+    let budget = Budget {
+        suspicions,
+        restarts,
+        back_offs,
+        ..NONE
+    };
+    explore(start, budget, seconds(), &[Refused, Excluded]);
+}
+
+#[test]
+fn a_first_view_by_a_majority_of_stores() {
+    let start = (Start::Outside(3), Status::Dropped, Stores::With);
+    let (restarts, back_offs) = (2, 1);
+    let budget = Budget {
+        restarts,
+        back_offs,
+        ..NONE
+    };
+    explore(start, budget, seconds() / 3, &[Installed, AcceptedReported]);
 }

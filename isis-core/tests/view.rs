@@ -19,3 +19,5 @@ mod joining;
 mod leaving;
 #[path = "view/partitions.rs"]
 mod partitions;
+#[path = "view/stores.rs"]
+mod stores;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use isis_core::Error;
 use isis_core::config::{Config, FirstView, Quorum};
-use isis_core::ids::SiteId;
+use isis_core::ids::{Epoch, SiteId};
 use isis_core::order::{Comparison, Relation};
 use isis_core::runtime::Site;
 use parking_lot::Mutex;
@@ -145,6 +145,14 @@ pub struct isis_site_options {
     >,
     /// Given to `compare_olabels`, possibly by several threads at once; must live as long as the site.
     pub compare_user: *mut c_void,
+    /// The directory of the site's store, made if it does not exist; one for each site. Default: none.
+    /// With it a restarted site votes as it had voted, and after all sites have failed those of the
+    /// last view go on (4.2). It keeps site views, no messages and nothing of the application.
+    pub store: *const c_char,
+    /// Not NULL: the sequence of site views whose name this is, 32 hexadecimal digits as the log names
+    /// them, is over: its last sites are lost for good. If one of them still runs, there will be two
+    /// systems.
+    pub abandon: *const c_char,
 }
 
 /// The first olabel is less: an OBCAST with it comes before a later one with the second.
@@ -177,6 +185,8 @@ const DEFAULTS: isis_site_options = isis_site_options {
     olabel_order: null(),
     compare_olabels: None,
     compare_user: null_mut(),
+    store: null(),
+    abandon: null(),
 };
 
 /// Sets `struct_size` and the defaults. NULL is allowed and does nothing.
@@ -201,7 +211,9 @@ pub unsafe extern "C" fn isis_site_options_init(options: *mut isis_site_options)
 /// Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
 /// Ownership: `*out` is the caller's, to be given to isis_site_close(); `options` is copied.
 /// Codes: ISIS_EINVAL an option is wrong, isis_last_error() says which and what was expected;
-/// ISIS_ENAME an option is not UTF-8; ISIS_EIO the port is in use or the name unknown;
+/// ISIS_ENAME an option is not UTF-8; ISIS_EIO the port is in use, the name unknown, or the store
+/// cannot be written; ISIS_EBUSY another site has the store open; ISIS_EPROTO the store is damaged or
+/// another site's: isis_last_error() says what to do;
 /// ISIS_ENOTSUP listening outside loopback without a key needs `insecure`; ISIS_EVERSION header
 /// newer than the library; ISIS_EFORKED in a forked child.
 ///
@@ -226,9 +238,9 @@ pub unsafe extern "C" fn isis_site_open(
 /// As isis_site_open(), from a text, "id=1 listen=127.0.0.1:7001 peer=2@127.0.0.1:7002": no struct
 /// to fill. Words in any order, separated by blanks: id (required), cluster, listen, advertise, peer
 /// (`id@host:port`, as often as there are peers), quorum (majority, none), first_view (all,
-/// majority, alone), insecure (yes, no), hello_interval_ms, suspect_after_ms, max_message,
-/// window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text from the
-/// environment variable ISIS_CONFIG. A comparison of olabels takes isis_site_open().
+/// majority, alone), store, abandon, insecure (yes, no), hello_interval_ms, suspect_after_ms,
+/// max_message, window_messages, window_bytes, along_bytes, patience_ms, record. NULL takes the text
+/// from the environment variable ISIS_CONFIG. A comparison of olabels takes isis_site_open().
 ///
 /// Thread: any; allowed inside a callback. Blocking: no, except to look up a host name to listen on.
 /// Ownership: `*out` is the caller's, to be given to isis_site_close().
@@ -291,6 +303,15 @@ unsafe fn config_of(options: &isis_site_options) -> Result<Config, Failure> {
             "options.advertise",
         )?;
         set_text(&mut config.record, options.record, "options.record")?;
+        set_text(&mut config.store, options.store, "options.store")?;
+        if let Some(text) = optional_text(options.abandon, "options.abandon")? {
+            let epoch = Epoch::parse(text).ok_or_else(|| {
+                Failure::invalid(format!(
+                    "options.abandon is {text:?}, expected the 32 hexadecimal digits that the log names"
+                ))
+            })?;
+            config.abandon = Some(epoch);
+        }
         for peer in list(options.peers, options.peer_count, "options.peers")? {
             let address = text(peer.address, "a peer's address")?;
             if config

@@ -243,6 +243,8 @@ class Site:
         cluster: str = "isis",
         quorum: Literal["majority", "none"] = "majority",
         first_view: Literal["all", "majority", "alone"] = "all",
+        store: str = "",
+        abandon: Optional[str] = None,
         insecure: bool = False,
         hello_interval: Optional[float] = None,
         suspect_after: Optional[float] = None,

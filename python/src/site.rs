@@ -52,7 +52,11 @@ struct Handle {
 /// to, if not ``listen``. Sites of another ``cluster`` name are refused. ``quorum`` is
 /// ``"majority"``, or ``"none"`` where the network never partitions; ``first_view`` says who must
 /// take part in the first view: ``"all"`` listed sites, a ``"majority"``, or this one ``"alone"``
-/// (the last two at your risk: a cut can found two systems). Listening outside loopback takes
+/// (the last two at your risk: a cut can found two systems). ``store`` is the directory of the site's
+/// store, one for each site: with it a restarted site votes as it had voted, and after all sites have
+/// failed those of the last view go on; it keeps site views, no messages and nothing of the
+/// application. ``abandon`` says that a sequence of site views is over, by the name that the log
+/// gives it, because its last sites are lost for good. Listening outside loopback takes
 /// ``insecure=True``. ``hello_interval`` and ``suspect_after`` are in seconds, ``max_message`` and
 /// ``window_bytes`` in bytes, ``window_messages`` counts broadcasts; ``None`` is the default.
 /// ``record`` is a folder in which a history of the site is recorded, for ``isis audit``; so is the
@@ -68,7 +72,9 @@ struct Handle {
 /// counted (``late_olabels`` of :meth:`stats`).
 ///
 /// Opening binds the port and returns; the first view comes later (:meth:`wait_view`). Raises
-/// :class:`ArgumentError`, :class:`NetworkError`, :class:`UnsupportedError`. Every method may be
+/// :class:`ArgumentError`, :class:`NetworkError`, :class:`UnsupportedError`; of the store
+/// :class:`BusyError` if another site has it open, :class:`ProtocolError` if it is damaged or another
+/// site's. Every method may be
 /// called from any thread. As a context manager the site closes itself at the end, waiting at most
 /// 10 s for the others; so is a site closed that nobody refers to any more, or that is still open
 /// when the interpreter ends.
@@ -170,8 +176,8 @@ impl Site {
     #[new]
     #[pyo3(signature = (
         id, *, listen="127.0.0.1:0", peers=None, advertise="", cluster="isis", quorum="majority",
-        first_view="all", insecure=false, hello_interval=None, suspect_after=None,
-        max_message=None, window_messages=None, window_bytes=None, record=None,
+        first_view="all", store="", abandon=None, insecure=false, hello_interval=None,
+        suspect_after=None, max_message=None, window_messages=None, window_bytes=None, record=None,
         olabel_order=None, compare_olabels=None
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
@@ -184,6 +190,8 @@ impl Site {
         cluster: &str,
         quorum: &str,
         first_view: &str,
+        store: &str,
+        abandon: Option<&str>,
         insecure: bool,
         hello_interval: Option<f64>,
         suspect_after: Option<f64>,
@@ -201,6 +209,15 @@ impl Site {
             config.cluster = cluster.into();
             config.quorum = self::quorum(quorum)?;
             config.first_view = self::first_view(first_view)?;
+            config.store = store.into();
+            if let Some(name) = abandon {
+                let epoch = ids::Epoch::parse(name).ok_or_else(|| {
+                    ArgumentError::new_err(format!(
+                        "abandon is the 32 hexadecimal digits that the log names, not {name:?}"
+                    ))
+                })?;
+                config.abandon = Some(epoch);
+            }
             config.insecure = insecure;
             for (peer, address) in peers.into_iter().flatten() {
                 config.peers.insert(ids::SiteId(peer), address);

@@ -16,6 +16,7 @@ from readme_example import free_ports
     [
         ({"quorum": "most"}, "quorum"),
         ({"first_view": "some"}, "first_view"),
+        ({"abandon": "it"}, "abandon"),
         ({"listen": "nonsense"}, "nonsense"),
         ({"peers": {1: "127.0.0.1:9"}}, "own id"),
         ({"cluster": ""}, "cluster"),

@@ -41,6 +41,9 @@ pub struct Delivered {
     pub digest: u64,
 }
 
+/// What is noted of a site that votes from a store ([`What::Note`]).
+pub const HAS_STORE: &str = "has a store";
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {

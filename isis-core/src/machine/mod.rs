@@ -126,7 +126,7 @@ pub enum Refusal {
 }
 
 /// From view to transport.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ViewToTransport {
     /// A message of the view machine: unsequenced, may be lost; the view machine repeats it.
     Send {

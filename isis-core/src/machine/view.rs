@@ -1,9 +1,11 @@
 //! What goes into and comes out of the view machine: site views (§4.2).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{TransportToView, ViewToTransport};
-use crate::view::SiteView;
+use crate::ids::{Epoch, ViewNumber};
+use crate::view::{Memory, SiteView};
 
 /// What happens to the view machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,12 +14,17 @@ pub enum Input {
     Transport(TransportToView),
     /// This site wishes to leave: exclude it in the next view (R6).
     Leave,
+    /// What `Effect::Persist` asked for is on disk, and all that was asked for before it.
+    Stored {
+        /// From the request.
+        token: u64,
+    },
     /// `deadline()` has come.
     Timeout,
 }
 
 /// What the view machine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// Tell the transport machine.
     ToTransport(ViewToTransport),
@@ -36,15 +43,39 @@ pub enum Effect {
         /// It was our own wish.
         asked: bool,
     },
+    /// Write this to the site's store, in place of what was written before, and answer with
+    /// `Input::Stored` once it would survive a crash. If it cannot be written the site must halt (R3).
+    /// Only of a site that was opened with a store.
+    Persist {
+        /// Returned in the answer.
+        token: u64,
+        /// What to write.
+        memory: Box<Memory>,
+    },
     /// Something worth a log line or a counter.
     Note(Note),
 }
 
 /// What the view machine did that people (and the simulator's event counts) want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Note {
     /// The first view waits for these, in words.
     WaitingFor(String),
+    /// The view after the last one that the store knows waits for these, in words: they may have failed
+    /// later than this site, or are needed for a quorum (R9).
+    WaitingForLast {
+        /// The sequence.
+        epoch: Epoch,
+        /// That view.
+        number: ViewNumber,
+        /// Whom.
+        whom: String,
+    },
+    /// All sites of the view had failed, and this site leads those that go on from its store (R9).
+    Reviving {
+        /// The view number that it wants to decide.
+        number: u64,
+    },
     /// A site that wants to found with us lists other peers than we do; which, in words (R2).
     PeersDiffer(String),
     /// This site took over as manager and interrogates (three phases).

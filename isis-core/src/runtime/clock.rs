@@ -29,24 +29,35 @@ impl Clock {
 /// Low bits of an incarnation that are random.
 const RANDOM_BITS: u32 = 12;
 
+/// The highest incarnation that any site of this program had, or was told of.
+static HIGHEST: AtomicU64 = AtomicU64::new(0);
+
 /// The incarnation of a site that opens now: microseconds since 1970, then random bits.
 ///
 /// It grows over restarts as the wall clock does. If the clock was stepped back in between, the
 /// random bits still keep two incarnations apart; peers that admitted the higher one refuse the
-/// lower one until the clock has passed it. Within one program it always grows.
+/// lower one, and tell it the higher: the next that this program opens is above that ([`raise`]). With
+/// a store it is above all that the store knows, whatever the clock says. Within one program it
+/// always grows.
 pub(crate) fn incarnation() -> Result<Incarnation, Error> {
-    static LAST: AtomicU64 = AtomicU64::new(0);
     let since_1970 = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     let micros = since_1970.as_micros() as u64;
     let random = seed()? & ((1 << RANDOM_BITS) - 1);
     let drawn = micros << RANDOM_BITS | random;
-    let last = LAST.fetch_max(drawn, Ordering::Relaxed);
+    let last = HIGHEST.fetch_max(drawn, Ordering::Relaxed);
     if last < drawn {
         return Ok(Incarnation(drawn));
     }
-    Ok(Incarnation(LAST.fetch_add(1, Ordering::Relaxed) + 1))
+    Ok(Incarnation(
+        HIGHEST.fetch_add(1, Ordering::Relaxed).saturating_add(1),
+    ))
+}
+
+/// From now on sites of this program get incarnations above this one.
+pub(crate) fn raise(known: Incarnation) {
+    HIGHEST.fetch_max(known.0, Ordering::Relaxed);
 }
 
 /// A seed for a machine's generator.

@@ -57,9 +57,10 @@ pub(crate) fn machines(
     opening: &Opening,
 ) -> Result<Machines<Transport, Views, group::Machine>, Error> {
     let (config, me, now) = (&opening.config, opening.shared.me, opening.clock.now());
+    let memory = opening.memory.clone();
     Ok(Machines {
         transport: Transport::new(config, me, seed()?, now),
-        view: Views::new(config, me, config.advertise.clone(), seed()?, now),
+        view: Views::new(config, me, config.advertise.clone(), memory, seed()?, now),
         broadcast: group::Machine::new(config, me),
     })
 }

@@ -10,6 +10,8 @@ pub(crate) enum Ending {
     Closed,
     /// A committed view excludes it.
     Excluded(Arc<SiteView>),
+    /// Its store cannot be written any more (R3).
+    StoreFailed(Error),
     /// A machine broke an invariant (fail-stop).
     Broken(String),
     /// The registered comparison of olabels is at fault.
@@ -23,6 +25,7 @@ impl Ending {
             Ending::Excluded(view) => {
                 Error::Excluded(format!("view {} goes on without it", view.number.0))
             }
+            Ending::StoreFailed(error) => error.clone(),
             Ending::Broken(what) => Error::Internal(what.clone()),
             Ending::Olabels(error) => error.clone(),
         }

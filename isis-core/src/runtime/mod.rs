@@ -63,6 +63,7 @@ mod schedules;
 mod shared;
 mod site;
 mod stats;
+mod store;
 mod sync;
 // Those run with the library's own threads.
 #[cfg(all(test, not(isis_shuttle)))]

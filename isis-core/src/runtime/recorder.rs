@@ -162,7 +162,7 @@ impl Recorder {
         }
         let why = match ending {
             Ending::Closed if told => Why::Closed,
-            Ending::Closed | Ending::Olabels(_) => Why::Halted,
+            Ending::Closed | Ending::Olabels(_) | Ending::StoreFailed(_) => Why::Halted,
             Ending::Excluded(_) => Why::Excluded,
             Ending::Broken(_) => Why::Broken,
         };

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use log::{info, warn};
+use log::{error, info, warn};
 
 use super::broadcast;
 use super::channel::Receiver;
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::driver::ViewMachine;
+use super::ending::Ending;
 use super::shared::Shared;
 use super::stats::count;
+use super::store::Store;
 use super::transport;
+use crate::error::Error;
 use crate::machine::TransportToView;
 use crate::machine::view::{Effect, Input, Note};
 use crate::time::Time;
@@ -27,12 +30,18 @@ pub(crate) enum Inbox {
 }
 
 /// Runs until it is told to stop.
-pub(crate) fn run<M>(mut machine: M, inbox: Receiver<Inbox>, clock: Clock, shared: Arc<Shared>)
-where
+pub(crate) fn run<M>(
+    mut machine: M,
+    inbox: Receiver<Inbox>,
+    clock: Clock,
+    shared: Arc<Shared>,
+    store: Option<Store>,
+) where
     M: ViewMachine,
 {
     let mut thread = Thread {
         shared,
+        store,
         said: Said::default(),
     };
     let mut effects = Vec::new();
@@ -47,16 +56,15 @@ where
         let now = clock.now();
         let due = machine.deadline().is_some_and(|d: Time| d <= now);
         if due && input != Input::Timeout {
-            machine.handle(now, Input::Timeout, &mut effects);
-            thread.carry_out(&mut effects);
+            thread.hand_over(&mut machine, now, Input::Timeout, &mut effects);
         }
-        machine.handle(now, input, &mut effects);
-        thread.carry_out(&mut effects);
+        thread.hand_over(&mut machine, now, input, &mut effects);
     }
 }
 
 struct Thread {
     shared: Arc<Shared>,
+    store: Option<Store>,
     said: Said,
 }
 
@@ -77,7 +85,22 @@ fn remember(last: &mut String, text: &str) -> bool {
 }
 
 impl Thread {
-    fn carry_out(&mut self, effects: &mut Vec<Effect>) {
+    /// One input, and what the machine says once what that brought about is in the store.
+    fn hand_over<M>(&mut self, machine: &mut M, now: Time, input: Input, effects: &mut Vec<Effect>)
+    where
+        M: ViewMachine,
+    {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            machine.handle(now, input, effects);
+            next = self.carry_out(effects).map(|token| Input::Stored { token });
+        }
+    }
+
+    /// The token of what it has stored, if that was asked for. Of a site whose disk fails nothing
+    /// leaves that is not stored: it halts.
+    fn carry_out(&mut self, effects: &mut Vec<Effect>) -> Option<u64> {
+        let mut stored = None;
         let inboxes = &self.shared.inboxes;
         for effect in effects.drain(..) {
             match effect {
@@ -92,16 +115,31 @@ impl Thread {
                     inboxes.broadcast.send(broadcast::Inbox::Quorum(reachable));
                 }
                 Effect::Excluded { view, asked } => {
+                    let highest = view.highest.get(&self.shared.me.id);
+                    highest.inspect(|highest| clock::raise(**highest));
                     let excluded = broadcast::Inbox::Excluded { view, asked };
                     inboxes.broadcast.send(excluded);
+                }
+                Effect::Persist { token, memory } => {
+                    let store = self.store.as_mut();
+                    match store.expect("asked for with a store").append(&memory) {
+                        Ok(()) => stored = Some(token),
+                        Err(error) => self.shared.store_failed(&error),
+                    }
                 }
                 Effect::Note(note) => self.shared.note_view(note, &mut self.said),
             }
         }
+        stored
     }
 }
 
 impl Shared {
+    fn store_failed(&self, error: &Error) {
+        error!("site {}: halts: {error}", self.me);
+        self.end(Ending::StoreFailed(error.clone()));
+    }
+
     fn note_view(&self, note: Note, said: &mut Said) {
         let me = self.me;
         match note {
@@ -109,6 +147,23 @@ impl Shared {
                 if remember(&mut said.waiting_for, &whom) {
                     info!("site {me}: the first view waits for {whom}");
                 }
+            }
+            Note::WaitingForLast {
+                epoch,
+                number,
+                whom,
+            } => {
+                let number = number.0;
+                let text = format!(
+                    "all sites of view {number} have failed, or too many; to go on from there waits \
+                     for {whom}. If they are lost for good, say abandon={epoch}"
+                );
+                if remember(&mut said.waiting_for, &text) {
+                    warn!("site {me}: {text}");
+                }
+            }
+            Note::Reviving { number } => {
+                info!("site {me}: leads those that go on, from their stores, with view {number}");
             }
             Note::PeersDiffer(how) => {
                 if remember(&mut said.peers_differ, &how) {

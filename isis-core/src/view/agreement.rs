@@ -80,6 +80,14 @@ impl Views {
     fn is_open(&mut self, from: Site, subject: Subject, step: &mut Step) -> bool {
         match &self.phase {
             Phase::Outside(outside) => match &outside.joining {
+                Some(view) if subject.epoch == Some(view.epoch) && self.votes_in(view) => {
+                    if subject < self.subject() {
+                        step.send(from, &Message::Past(view.clone()));
+                    } else if subject > self.subject() {
+                        step.send(from, &self.join(view));
+                    }
+                    subject == self.subject() && view.seat(from).is_some()
+                }
                 _ if subject.epoch.is_some() => false,
                 Some(view) => {
                     step.send(from, &Message::Commit(view.clone()));
@@ -89,7 +97,7 @@ impl Views {
             },
             Phase::Inside(inside) => {
                 let current = &inside.current;
-                let member = current.contains(from);
+                let member = current.seat(from).is_some();
                 if subject == self.subject() && member {
                     return true;
                 }
@@ -113,7 +121,7 @@ impl Views {
 
     /// The view to be decided next.
     fn subject(&self) -> Subject {
-        match self.current() {
+        match self.electorate() {
             Some(view) => Subject {
                 epoch: Some(view.epoch),
                 number: ViewNumber(view.number.0 + 1),
@@ -128,10 +136,14 @@ impl Views {
     /// Those whom a proposer addresses: all that have a vote and may answer, but for itself.
     fn electors(&self) -> Vec<Site> {
         match &self.phase {
-            Phase::Outside(outside) => outside.electors(),
+            Phase::Outside(outside) => match self.electorate() {
+                Some(view) => self.present(outside, view).collect(),
+                None => outside.electors(),
+            },
             Phase::Inside(inside) => {
                 let voters = inside.others(self.me);
-                voters.filter(|s| !self.links.suspects(*s)).collect()
+                let voters = voters.filter(|s| !self.links.suspects(*s));
+                voters.chain(inside.successors.iter().copied()).collect()
             }
             _ => Vec::new(),
         }
@@ -234,23 +246,29 @@ impl Views {
         let ballot = *ballot;
         let promisers: BTreeSet<Site> = promises.keys().copied().collect();
         let bound = decision::bound(promises).map(|p| p.view.clone());
-        let (enough, view, voters) = match &self.phase {
-            Phase::Outside(outside) => (
-                quorum::founds(
-                    self.settings.first_view,
-                    &outside.listed,
-                    promisers.iter().copied(),
-                ),
-                bound.unwrap_or_else(|| self.first_view(outside, &promisers)),
-                promisers,
+        let none = BTreeMap::new();
+        let (enough, view, voters) = match (&self.phase, self.electorate()) {
+            (Phase::Outside(outside), Some(view)) => (
+                quorum::can_decide(self.settings.quorum, view, &promisers),
+                bound.unwrap_or_else(|| self.revived_view(outside, view)),
+                none,
             ),
-            Phase::Inside(inside) => (
+            (Phase::Outside(outside), None) => {
+                let voters = outside.voters((self.me, self.store.is_some()), &promisers);
+                let sites = voters.iter().map(|(s, durable)| (*s, *durable));
+                (
+                    quorum::founds(self.settings.first_view, &outside.listed, sites),
+                    bound.unwrap_or_else(|| self.first_view(outside, &promisers)),
+                    voters,
+                )
+            }
+            (Phase::Inside(inside), _) => (
                 match self.settings.quorum {
                     Quorum::Majority => quorum::is_quorum(&inside.current, &promisers),
                     Quorum::None => self.electors().iter().all(|s| promisers.contains(s)),
                 },
                 bound.unwrap_or_else(|| self.next_view(inside)),
-                BTreeSet::new(),
+                none,
             ),
             _ => return,
         };
@@ -278,10 +296,9 @@ impl Views {
     fn on_propose(&mut self, from: Site, proposal: Proposal, step: &mut Step) {
         let subject = self.subject();
         let ballot = proposal.ballot;
-        let may_lead = match &self.phase {
-            Phase::Outside(_) => proposal.voters.contains(&self.me),
-            Phase::Inside(inside) => ballot.attempt > 0 || from == inside.current.manager(),
-            _ => false,
+        let may_lead = match self.electorate() {
+            Some(view) => ballot.attempt > 0 || from == view.manager(),
+            None => proposal.voters.contains_key(&self.me),
         };
         if ballot.proposer != from || !may_lead || !self.is_possible(&proposal.view) {
             return;
@@ -304,12 +321,13 @@ impl Views {
     /// Whether this view can be the next one. What this site wants may have changed since it began to
     /// interrogate.
     pub(super) fn is_possible(&self, next: &SiteView) -> bool {
-        match &self.phase {
-            Phase::Inside(inside) => {
-                quorum::may_commit(self.settings.quorum, &inside.current, next)
-            }
-            _ => next.is_sound(),
-        }
+        let Some(view) = self.electorate() else {
+            return next.is_sound();
+        };
+        let mut voters: BTreeSet<Site> = self.electors().into_iter().collect();
+        voters.extend(view.sites());
+        voters.insert(self.me);
+        quorum::may_commit(self.settings.quorum, next, &voters)
     }
 
     fn prepare_to_accept(&mut self, proposal: Proposal, step: &mut Step) {
@@ -347,16 +365,14 @@ impl Views {
     /// These sites have accepted. Whoever learns of enough acceptances commits (R5).
     fn learn(&mut self, sites: &[Site], proposal: Proposal, step: &mut Step) {
         let accepted = self.decision.learn(sites, &proposal);
-        let committed = match &self.phase {
-            Phase::Outside(outside) => quorum::founded(
-                self.settings.first_view,
-                &outside.listed,
-                &proposal,
-                accepted,
-            ),
-            Phase::Inside(inside) => {
-                let policy = self.settings.quorum;
-                quorum::commits(policy, &inside.current, &proposal.view, accepted)
+        let acceptors = accepted.clone();
+        let committed = match (&self.phase, self.electorate()) {
+            (_, Some(view)) => {
+                quorum::commits(self.settings.quorum, view, &proposal.view, &acceptors)
+            }
+            (Phase::Outside(outside), None) => {
+                let rule = self.settings.first_view;
+                quorum::founded(rule, &outside.listed, &proposal, &acceptors)
             }
             _ => false,
         };
@@ -370,7 +386,8 @@ impl Views {
         if self.decision.campaign.is_some() {
             let current = self.current().into_iter().flat_map(SiteView::sites);
             let mut audience: BTreeSet<Site> = current.chain(proposal.view.sites()).collect();
-            audience.extend(&proposal.voters);
+            audience.extend(proposal.voters.keys());
+            audience.extend(self.electors());
             audience.remove(&self.me);
             step.send_all(audience, &Message::Commit(proposal.view.clone()));
         }

@@ -38,6 +38,15 @@ pub(super) struct Decision {
 }
 
 impl Decision {
+    /// As it stands in a store.
+    pub fn resumed(promised: Option<Ballot>, accepted: Option<Proposal>) -> Decision {
+        Decision {
+            promised,
+            accepted,
+            ..Decision::default()
+        }
+    }
+
     /// The attempt for a ballot above all that this site knows of.
     pub fn next_attempt(&self) -> u64 {
         self.promised

@@ -3,15 +3,19 @@
 //! The first view is a ballot decision among the listed site *ids*, by promises and acceptances from
 //! all of them: with fewer, the listed sites that were not asked could found a second system, or
 //! restart and vote a second time. An acceptance counts only from the incarnation that promised.
+//! A majority is enough if its votes are on disk and none of it was ever in a view: then a listed site
+//! that restarts votes as it had voted (R2, R3). Of these ids, not of a new list, and not of a store that
+//! was lost or is new although its site was in a view: that cannot be seen here.
 //! Whoever hears of a running view joins that instead. An incarnation never does both in two epochs:
 //! if it has accepted a first view of another epoch, its next incarnation must ask (PROTOCOL-REVIEW 52).
+//! With stores it may: all first views are then one decision, so if one of them is running no other can be.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::message::Message;
+use super::message::{Durable, Message};
 use super::step::Step;
 use super::{Member, Phase, SiteView, Views, quorum};
 use crate::config::FirstView;
@@ -26,26 +30,39 @@ pub(super) struct Outside {
     /// The peers and this site.
     pub listed: BTreeSet<SiteId>,
     /// Listed sites in no view either, with the same list.
-    fresh: BTreeSet<Site>,
+    fresh: BTreeMap<Site, Durable>,
+    /// Sites that were in a view and look for the others of it.
+    returning: BTreeSet<Site>,
     /// Why some are missing.
     unreachable: BTreeMap<SiteId, String>,
-    /// The running view that it asks to join; it then founds nothing.
+    /// The view that it asks to join; it then founds nothing.
     pub joining: Option<SiteView>,
-    /// Until when a site that may found alone listens for running views.
+    /// An earlier incarnation was in a view of that sequence, says the store.
+    pub returns: bool,
+    /// Sites that vote for earlier incarnations in the view `joining`.
+    pub successors: BTreeSet<Site>,
+    /// Members of that view that live and never learned that they were admitted.
+    pub strays: BTreeSet<Site>,
+    /// Until when a site that may go on without others listens for them.
     listen_until: Time,
     sought: bool,
     /// What the last note named.
-    missing: String,
+    pub missing: String,
     differing: String,
 }
 
 impl Outside {
-    pub fn new(listed: BTreeSet<SiteId>, listen_until: Time) -> Outside {
+    /// `past` is the last view that the store knows.
+    pub fn new(listed: BTreeSet<SiteId>, past: Option<SiteView>, listen_until: Time) -> Outside {
         Outside {
             listed,
-            fresh: BTreeSet::new(),
+            fresh: BTreeMap::new(),
+            returning: BTreeSet::new(),
             unreachable: BTreeMap::new(),
-            joining: None,
+            returns: past.is_some(),
+            joining: past,
+            successors: BTreeSet::new(),
+            strays: BTreeSet::new(),
             listen_until,
             sought: false,
             missing: String::new(),
@@ -55,11 +72,22 @@ impl Outside {
 
     /// Sites that take part in founding.
     pub fn is_fresh(&self, site: Site) -> bool {
-        self.joining.is_none() && self.fresh.contains(&site)
+        self.joining.is_none() && self.fresh.contains_key(&site)
     }
 
     pub fn electors(&self) -> Vec<Site> {
-        self.fresh.iter().copied().collect()
+        self.fresh.keys().copied().collect()
+    }
+
+    /// The incarnations that vote on the first view, with whether their votes are on disk. While
+    /// somebody looks for the others of a view that was, no vote is worth more for being so.
+    pub fn voters(&self, me: (Site, Durable), sites: &BTreeSet<Site>) -> BTreeMap<Site, Durable> {
+        let known = self.fresh.iter().map(|(s, durable)| (*s, *durable));
+        known
+            .chain([me])
+            .filter(|(s, _)| sites.contains(s))
+            .map(|(s, durable)| (s, durable && self.returning.is_empty()))
+            .collect()
     }
 }
 
@@ -68,28 +96,46 @@ impl Views {
     pub(super) fn greet(&mut self, site: Site, step: &mut Step) {
         if let Phase::Outside(outside) = &mut self.phase {
             outside.unreachable.remove(&site.id);
-            match &outside.joining {
-                Some(view) if view.contains(site) => {
-                    step.send(site, &join(view));
-                }
-                _ => step.send(site, &outside.knock()),
-            }
+        }
+        if let Phase::Outside(outside) = &self.phase {
+            let message = match &outside.joining {
+                Some(view) if outside.returns || view.contains(site) => self.join(view),
+                _ => self.introduction(outside),
+            };
+            step.send(site, &message);
         }
     }
 
     /// Repeats what an outside site asks of everybody it hears.
     pub(super) fn knock(&mut self, step: &mut Step) {
         let heard: Vec<Site> = self.links.heard().collect();
-        if let Phase::Outside(outside) = &mut self.phase {
-            if !outside.sought {
-                outside.sought = true;
-                let seeds = self.settings.peers.clone().into_iter().collect();
-                step.transport(ViewToTransport::Seek(seeds));
-            }
-            match &outside.joining {
-                Some(view) => step.send_all(heard, &join(view)),
-                None => step.send_all(heard, &outside.knock()),
-            }
+        if let Phase::Outside(outside) = &mut self.phase
+            && !core::mem::replace(&mut outside.sought, true)
+        {
+            let seeds = outside.seeds(self.me.id, &self.settings.peers);
+            step.transport(ViewToTransport::Seek(seeds));
+        }
+        if let Phase::Outside(outside) = &self.phase {
+            let message = match &outside.joining {
+                Some(view) => self.join(view),
+                None => self.introduction(outside),
+            };
+            step.send_all(heard, &message);
+        }
+    }
+
+    fn introduction(&self, outside: &Outside) -> Message {
+        Message::Outside {
+            listed: outside.listed.clone(),
+            durable: self.store.is_some(),
+        }
+    }
+
+    pub(super) fn join(&self, view: &SiteView) -> Message {
+        Message::Join {
+            epoch: view.epoch,
+            number: view.number,
+            votes: self.votes_in(view),
         }
     }
 
@@ -98,11 +144,15 @@ impl Views {
     pub(super) fn miss(&mut self, site: Site) {
         match &mut self.phase {
             Phase::Outside(outside) => {
-                let counted = outside.fresh.remove(&site);
+                outside.successors.remove(&site);
+                outside.strays.remove(&site);
+                outside.returning.remove(&site);
+                let counted = outside.fresh.remove(&site).is_some();
                 self.decision.campaign.take_if(|_| counted);
             }
             Phase::Inside(inside) => {
                 inside.applicants.remove(&site);
+                inside.successors.remove(&site);
             }
             _ => {}
         }
@@ -114,13 +164,23 @@ impl Views {
         }
     }
 
-    pub(super) fn on_outside(&mut self, from: Site, listed: BTreeSet<SiteId>, step: &mut Step) {
+    pub(super) fn on_outside(
+        &mut self,
+        from: Site,
+        listed: BTreeSet<SiteId>,
+        durable: Durable,
+        step: &mut Step,
+    ) {
         match &mut self.phase {
+            Phase::Outside(outside) if outside.returns => {
+                outside.bring_in(from, step);
+                self.greet(from, step);
+            }
             Phase::Outside(outside) => {
                 if let Some(view) = &outside.joining {
                     step.send(from, &Message::Commit(view.clone()));
                 } else if outside.listed == listed {
-                    outside.fresh.insert(from);
+                    outside.fresh.insert(from, durable);
                 } else {
                     let note = format!(
                         "site {} lists {}, this site lists {}",
@@ -140,7 +200,10 @@ impl Views {
         let Phase::Outside(outside) = &mut self.phase else {
             return;
         };
-        let founding = self.decision.accepted.as_ref().map(|p| p.view.epoch);
+        let accepted = self.decision.accepted.as_ref();
+        let founding = accepted
+            .filter(|_| self.store.is_none())
+            .map(|p| p.view.epoch);
         let passed_over =
             view.highest.get(&self.me.id) >= Some(&self.me.incarnation) && !view.contains(self.me);
         if passed_over || founding.is_some_and(|epoch| epoch != view.epoch) {
@@ -154,13 +217,23 @@ impl Views {
         {
             return;
         }
-        let members = view.members.iter().filter(|m| m.site.id != self.me.id);
-        let addresses = members.map(|m| (m.site.id, m.address.clone())).collect();
-        step.transport(ViewToTransport::Seek(addresses));
-        let heard = view.sites().filter(|s| self.links.hears(*s));
-        step.send_all(heard, &join(&view));
+        let heard: Vec<Site> = match outside.returns {
+            true => self.links.heard().collect(),
+            false => view.sites().filter(|s| self.links.hears(*s)).collect(),
+        };
         outside.joining = Some(view);
+        outside.successors.clear();
+        outside.strays.clear();
+        outside.listen_until = step.now + self.settings.grace;
+        let seeds = outside.seeds(self.me.id, &self.settings.peers);
+        step.transport(ViewToTransport::Seek(seeds));
         self.decision.campaign = None;
+        self.remember_past();
+        if let Phase::Outside(outside) = &self.phase
+            && let Some(view) = &outside.joining
+        {
+            step.send_all(heard, &self.join(view));
+        }
     }
 
     /// All sites of the view that this one asked to join have halted. It may not found another; its
@@ -168,6 +241,7 @@ impl Views {
     pub(super) fn give_up_joining(&mut self, step: &mut Step) {
         if let Phase::Outside(outside) = &self.phase
             && let Some(view) = &outside.joining
+            && !outside.returns
             && view.sites().all(|s| self.links.has_halted(s))
         {
             self.be_excluded(view.clone(), step);
@@ -183,22 +257,19 @@ impl Views {
             return;
         }
         let rule = self.settings.first_view;
-        let present = outside.fresh.iter().copied().chain([self.me]);
+        let present: BTreeSet<Site> = outside.fresh.keys().copied().chain([self.me]).collect();
         let waits = match rule {
-            FirstView::Alone => {
-                let known = present
-                    .map(|s| s.id)
-                    .chain(outside.unreachable.keys().copied());
-                known.collect::<BTreeSet<_>>().len() < outside.listed.len()
-                    && step.now < outside.listen_until
+            FirstView::Alone => outside.listens_for(&outside.listed, &present, step.now),
+            _ => {
+                let voters = outside.voters((self.me, self.store.is_some()), &present);
+                !quorum::founds(rule, &outside.listed, voters.into_iter())
             }
-            _ => !quorum::founds(rule, &outside.listed, present),
         };
         if waits {
             outside.name_the_missing(self.me, step);
             return;
         }
-        let lowest = outside.fresh.first().is_none_or(|s| self.me < *s);
+        let lowest = present.first() == Some(&self.me);
         if lowest || rule == FirstView::Alone {
             self.interrogate(step);
         }
@@ -229,37 +300,74 @@ impl Views {
     }
 }
 
-fn join(view: &SiteView) -> Message {
-    Message::Join {
-        epoch: view.epoch,
-        number: view.number,
-    }
-}
-
 impl Outside {
-    fn knock(&self) -> Message {
-        Message::Outside {
-            listed: self.listed.clone(),
+    /// Whom to look for: the members of the view that it asks to join, and unless all it knows of that
+    /// is hearsay, the peers.
+    fn seeds(&self, me: SiteId, peers: &BTreeMap<SiteId, String>) -> Vec<(SiteId, String)> {
+        let members = self.joining.iter().flat_map(|view| &view.members);
+        let mut seeds: BTreeMap<SiteId, String> = members
+            .map(|m| (m.site.id, m.address.clone()))
+            .filter(|(id, _)| *id != me)
+            .collect();
+        if self.returns || self.joining.is_none() {
+            seeds.extend(peers.clone());
         }
+        seeds.into_iter().collect()
+    }
+
+    /// Whether some of these may still be heard of: they are neither here nor out of reach.
+    pub fn listens_for(&self, ids: &BTreeSet<SiteId>, present: &BTreeSet<Site>, now: Time) -> bool {
+        let is_known =
+            |id: &SiteId| self.unreachable.contains_key(id) || present.iter().any(|s| s.id == *id);
+        now < self.listen_until && !ids.iter().all(is_known)
     }
 
     fn name_the_missing(&mut self, me: Site, step: &mut Step) {
-        let missing = self
-            .listed
-            .iter()
-            .filter(|id| **id != me.id && !self.fresh.iter().any(|s| s.id == **id));
+        let there = |id: SiteId| id == me.id || self.fresh.keys().any(|s| s.id == id);
+        let missing = self.listed.iter().copied().filter(|id| !there(*id));
+        let text = self.in_words(missing);
+        say(&mut self.missing, text, Note::WaitingFor, step);
+    }
+
+    /// Sites with the reasons why they are missing.
+    pub fn in_words(&self, missing: impl Iterator<Item = SiteId>) -> String {
         let text: Vec<String> = missing
-            .map(|id| match self.unreachable.get(id) {
+            .map(|id| match self.unreachable.get(&id) {
+                _ if self.returning.iter().any(|s| s.id == id) => {
+                    format!("site {id} (there, and waits for those of a view that it was in)")
+                }
                 Some(cause) => format!("site {id} ({cause})"),
                 None => format!("site {id}"),
             })
             .collect();
-        say(&mut self.missing, text.join(", "), Note::WaitingFor, step);
+        text.join(", ")
+    }
+
+    /// A site in no view tells us so. If it, or an earlier incarnation, is a member of the view that we
+    /// know it gets that; a member that some earlier view admitted is none any more, for it lacks those.
+    pub fn bring_in(&mut self, site: Site, step: &mut Step) {
+        if let Some(view) = self.joining.as_ref().filter(|v| v.seat(site).is_some()) {
+            step.send(site, &Message::Past(view.clone()));
+            if view.contains(site) && !view.joined.contains(&site) {
+                self.strays.insert(site);
+            }
+        }
+    }
+
+    /// A site of a past view is there, and we know of none.
+    pub fn on_returning(&mut self, site: Site) {
+        self.fresh.remove(&site);
+        self.returning.insert(site);
     }
 }
 
 /// Says what has not just been said.
-fn say(said: &mut String, text: String, note: fn(String) -> Note, step: &mut Step) {
+pub(super) fn say(
+    said: &mut String,
+    text: String,
+    note: impl FnOnce(String) -> Note,
+    step: &mut Step,
+) {
     if *said != text {
         said.clone_from(&text);
         step.note(note(text));

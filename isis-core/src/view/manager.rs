@@ -4,7 +4,7 @@
 //! need does no harm, only delay: its ballots compete. A site acts only while it hears a quorum, so
 //! that one which is itself cut off does not begin to exclude the others (PROTOCOL-REVIEW 4).
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::decision::Campaign;
@@ -42,7 +42,7 @@ impl Views {
                 attempt: 0,
                 proposer: self.me,
             };
-            let voters = BTreeSet::new();
+            let voters = BTreeMap::new();
             let view = next;
             self.propose(
                 Proposal {
@@ -67,7 +67,8 @@ impl Views {
     fn is_acting(&self, inside: &Inside) -> bool {
         let view = &inside.current;
         let heard = |s: &Site| *s == self.me || self.links.hears(*s);
-        let heard: BTreeSet<Site> = view.sites().filter(heard).collect();
+        let mut heard: BTreeSet<Site> = view.sites().filter(heard).collect();
+        heard.extend(&inside.successors);
         let mut older = view.sites().take_while(|s| *s != self.me);
         (self.settings.quorum == Quorum::None || quorum::is_quorum(view, &heard))
             && older.all(|s| self.links.suspects(s) || self.is_accused(inside, s))
@@ -234,7 +235,7 @@ mod tests {
             out: &mut out,
         };
         let config = Config::new(SiteId(0));
-        let mut views = Views::new(&config, site(0), String::new(), 1, step.now);
+        let mut views = Views::new(&config, site(0), String::new(), None, 1, step.now);
         views.on_commit(view.clone(), step);
         let applicants: BTreeSet<Site> = (sites..2 * sites).map(site).collect();
         for applicant in &applicants {

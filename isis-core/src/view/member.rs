@@ -26,6 +26,8 @@ pub(super) struct Inside {
     history: VecDeque<SiteView>,
     /// Sites that ask to join.
     pub applicants: BTreeSet<Site>,
+    /// Those of them that vote for earlier incarnations in the current view (R3).
+    pub successors: BTreeSet<Site>,
     /// What the other members told last.
     pub statuses: BTreeMap<Site, Status>,
     /// What this site told last.
@@ -58,6 +60,7 @@ impl Inside {
         Inside {
             history: VecDeque::new(),
             applicants: BTreeSet::new(),
+            successors: BTreeSet::new(),
             statuses: BTreeMap::new(),
             told: None,
             blocked: false,
@@ -122,8 +125,16 @@ impl Views {
         &mut self,
         from: Site,
         (epoch, number): (Epoch, ViewNumber),
+        votes: bool,
         step: &mut Step,
     ) {
+        match &self.phase {
+            Phase::Outside(_) => return self.on_return(from, (epoch, number), votes, step),
+            Phase::Departing(departing) => {
+                step.send(from, &Message::Commit(departing.view.clone()));
+            }
+            _ => {}
+        }
         if let Phase::Inside(inside) = &mut self.phase {
             let current = &inside.current;
             if current.contains(from) {
@@ -137,6 +148,9 @@ impl Views {
             }
             if fits {
                 inside.applicants.insert(from);
+                if votes && number == inside.current.number {
+                    inside.successors.insert(from);
+                }
             }
         }
     }
@@ -189,8 +203,8 @@ impl Views {
         match &mut self.phase {
             _ if view.members.is_empty() => {}
             Phase::Outside(outside) => {
-                let asked = outside.joining.as_ref().map(|v| v.epoch);
-                if asked.is_some_and(|epoch| epoch != view.epoch) {
+                let asked = outside.joining.as_ref();
+                if asked.is_some_and(|asked| asked.epoch != view.epoch) && !self.is_stranded() {
                     return;
                 }
                 if view.joined.contains(&self.me) {
@@ -245,6 +259,7 @@ impl Views {
         inside
             .applicants
             .retain(|s| view.highest.get(&s.id) < Some(&s.incarnation));
+        inside.successors.clear();
         let gone = view
             .left
             .iter()
@@ -255,6 +270,9 @@ impl Views {
             let status = self.status(inside, false);
             step.send_all(gone, &Message::Status(status));
         }
+        if let Some(store) = &mut self.store {
+            store.past = Some(view.clone());
+        }
         step.transport(ViewToTransport::Install(view.clone()));
         self.withholding.release(step);
         step.out.push(Effect::Install(view));
@@ -262,6 +280,10 @@ impl Views {
 
     /// A committed view of our sequence is without us.
     fn be_left_out(&mut self, view: SiteView, step: &mut Step) {
+        if let Some(store) = &mut self.store {
+            store.past = Some(view.clone());
+            self.decision = Decision::default();
+        }
         if !self.leaving {
             self.be_excluded(view, step);
             return;
@@ -307,7 +329,8 @@ impl Views {
         };
         let view = &inside.current;
         let reachable = |s: &Site| *s == self.me || !self.links.suspects(*s);
-        let reachable: BTreeSet<Site> = view.sites().filter(reachable).collect();
+        let mut reachable: BTreeSet<Site> = view.sites().filter(reachable).collect();
+        reachable.extend(&inside.successors);
         let blocked = self.settings.quorum == Quorum::Majority
             && !(quorum::is_quorum(view, &reachable)
                 && reachable.iter().any(|s| quorum::keeps_founder(view, *s)));

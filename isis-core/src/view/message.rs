@@ -1,7 +1,7 @@
 //! What view machines say to each other. The messages are datagrams: lost, doubled, delayed and
 //! overtaken ones must do no harm, so each says which decision it belongs to.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,13 +21,17 @@ pub(super) struct Ballot {
     pub proposer: Site,
 }
 
+/// Whether a site has a store that durably holds its votes, and was never in a view (R2).
+pub(super) type Durable = bool;
+
 /// The one value of a ballot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Proposal {
     pub ballot: Ballot,
     pub view: SiteView,
-    /// For a first view, the incarnations that promised and therefore may accept (R2); else empty.
-    pub voters: BTreeSet<Site>,
+    /// For a first view, the incarnations that promised and therefore may accept (R2), with whether
+    /// the promise outlives them; else empty.
+    pub voters: BTreeMap<Site, Durable>,
 }
 
 /// Which view a ballot is about.
@@ -61,13 +65,19 @@ pub(super) struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Message {
     /// "I am in no view; these are the sites I would found one with." Binds to nothing.
-    Outside { listed: BTreeSet<SiteId> },
+    Outside {
+        listed: BTreeSet<SiteId>,
+        durable: Durable,
+    },
     /// "Admit me." Whoever says this never accepts a first view of another epoch (R2).
     Join {
         /// The sequence.
         epoch: Epoch,
         /// The latest view of it that the applicant knows.
         number: ViewNumber,
+        /// An earlier incarnation is in that view, and the applicant has its store: it votes in its
+        /// place (R3).
+        votes: bool,
     },
     /// See [`Status`].
     Status(Status),
@@ -102,13 +112,16 @@ pub(super) enum Message {
     /// A committed view: to its members, to those that it leaves out ("you are dead"), and to
     /// outside sites, which join it.
     Commit(SiteView),
+    /// The latest committed view that a store knows, from a site that looks for the others of it: it need
+    /// not be running.
+    Past(SiteView),
 }
 
 impl Message {
     /// Whether every view that it carries can be one.
     pub fn is_sound(&self) -> bool {
         match self {
-            Message::Commit(view) => view.is_sound(),
+            Message::Commit(view) | Message::Past(view) => view.is_sound(),
             Message::Propose { proposal, .. } | Message::Accept { proposal, .. } => {
                 proposal.view.is_sound()
             }
@@ -132,7 +145,8 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Outside { .. } => write!(f, "outside"),
-            Message::Join { .. } => write!(f, "join"),
+            Message::Join { votes: false, .. } => write!(f, "join"),
+            Message::Join { number, .. } => write!(f, "join and vote v{}", number.0 + 1),
             Message::Status(status) => {
                 let suspects: Vec<String> = status.suspects.iter().map(Site::to_string).collect();
                 let leaving = if status.leaving { " leaving" } else { "" };
@@ -173,6 +187,7 @@ impl fmt::Display for Message {
                 )
             }
             Message::Commit(view) => write!(f, "commit {view}"),
+            Message::Past(view) => write!(f, "past {view}"),
         }
     }
 }

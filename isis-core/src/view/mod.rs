@@ -1,4 +1,4 @@
-//! Site views (§4.2, R1–R8): which sites are operational, in one agreed sequence.
+//! Site views (§4.2, R1–R9): which sites are operational, in one agreed sequence.
 //!
 //! [`Views`] is the view machine. Its parts:
 //! - `links`: whom this site hears, and suspicion with a second chance (§4.1);
@@ -6,6 +6,7 @@
 //! - `manager`: what the next view should be, and who proposes it (R4–R6);
 //! - `agreement`: ballots, promises, acceptances, commits (R4, R5, R7); `decision` and `quorum` hold
 //!   the argument for their safety;
+//! - `memory`, `revival`: what outlives an incarnation, and going on after a total failure (R3, R9);
 //! - `member`: installing views, telling the others, being left out (R8).
 //!
 //! The report's protocol is two-phase, which is right while suspicions are. Here the oldest site still
@@ -17,11 +18,14 @@ mod formation;
 mod links;
 mod manager;
 mod member;
+mod memory;
 mod message;
 mod quorum;
+mod revival;
 mod site_view;
 mod step;
 
+pub use memory::Memory;
 pub use message::describe;
 pub use site_view::{LeftReason, Member, SiteView};
 
@@ -42,6 +46,7 @@ use decision::{Campaign, Decision};
 use formation::Outside;
 use links::Links;
 use member::{Departing, Inside};
+use memory::Ledger;
 use message::Message;
 use step::Step;
 
@@ -87,13 +92,22 @@ pub struct Views {
     links: Links,
     decision: Decision,
     withholding: Withholding,
+    store: Option<Ledger>,
     leaving: bool,
     repeat_at: Time,
 }
 
 impl Views {
-    /// A machine for the site `me`, reachable at `address`. `seed` must not repeat.
-    pub fn new(config: &Config, me: Site, address: String, seed: u64, now: Time) -> Views {
+    /// A machine for the site `me`, reachable at `address`. `seed` must not repeat. A site with a store
+    /// gives what that holds: [`Memory::open`] of it, on disk already.
+    pub fn new(
+        config: &Config,
+        me: Site,
+        address: String,
+        memory: Option<Memory>,
+        seed: u64,
+        now: Time,
+    ) -> Views {
         let settings = Settings {
             peers: config.peers.clone(),
             quorum: config.quorum,
@@ -104,15 +118,21 @@ impl Views {
         };
         let mut listed: BTreeSet<SiteId> = config.peers.keys().copied().collect();
         listed.insert(me.id);
+        let (store, decision) = match memory.map(|m| Ledger::new(m, config.abandon)) {
+            Some((store, decision)) => (Some(store), decision),
+            None => (None, Decision::default()),
+        };
+        let past = store.as_ref().and_then(|store| store.past.clone());
         Views {
             me,
             address,
             seed,
-            phase: Phase::Outside(Outside::new(listed, now + settings.grace)),
+            phase: Phase::Outside(Outside::new(listed, past, now + settings.grace)),
             settings,
             links: Links::default(),
-            decision: Decision::default(),
+            decision,
             withholding: Withholding::default(),
+            store,
             leaving: false,
             repeat_at: now,
         }
@@ -143,7 +163,18 @@ impl Views {
 
     /// Takes one input; what it wants done is appended to `effects`.
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
-        let step = &mut Step { now, out: effects };
+        if let (Input::Stored { token }, Some(store)) = (&input, &mut self.store) {
+            store.release(*token, effects);
+        }
+        let mut out = Vec::new();
+        self.take(input, &mut Step { now, out: &mut out });
+        match &mut self.store {
+            Some(store) => store.hold(&self.decision, out, effects),
+            None => effects.append(&mut out),
+        }
+    }
+
+    fn take(&mut self, input: Input, step: &mut Step) {
         match input {
             _ if self.phase == Phase::Out => return,
             Input::Transport(TransportToView::Report(report)) => self.on_report(report, step),
@@ -155,6 +186,7 @@ impl Views {
             }
             Input::Transport(TransportToView::Withheld { token }) => self.on_withheld(token, step),
             Input::Leave => self.on_leave(),
+            Input::Stored { .. } => {}
             Input::Timeout => self.on_timeout(step),
         }
         self.settle(step);
@@ -162,8 +194,12 @@ impl Views {
 
     fn on_message(&mut self, from: Site, message: Message, step: &mut Step) {
         match message {
-            Message::Outside { listed } => self.on_outside(from, listed, step),
-            Message::Join { epoch, number } => self.on_join(from, (epoch, number), step),
+            Message::Outside { listed, durable } => self.on_outside(from, listed, durable, step),
+            Message::Join {
+                epoch,
+                number,
+                votes,
+            } => self.on_join(from, (epoch, number), votes, step),
             Message::Status(status) => self.on_status(from, status, step),
             Message::Doubt { suspect } => {
                 let heard = self.links.hears(suspect);
@@ -171,6 +207,7 @@ impl Views {
             }
             Message::Hears { suspect, heard } => self.on_hears(from, suspect, heard, step),
             Message::Commit(view) => self.on_commit(view, step),
+            Message::Past(view) => self.on_past(from, view, step),
             ballot => self.on_ballot(from, ballot, step),
         }
     }
@@ -245,6 +282,7 @@ impl Views {
             Phase::Outside(_) => {
                 self.give_up_joining(step);
                 self.try_to_found(step);
+                self.try_to_revive(step);
             }
             Phase::Inside(_) => {
                 self.watch_quorum(step);

@@ -1,4 +1,5 @@
-//! What must hold of every view that is installed (PROPERTIES §1), and how a violation is told.
+//! What must hold of every view that is installed, or known to a store as committed (PROPERTIES §1), and
+//! how a violation is told.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -6,10 +7,10 @@ use std::rc::Rc;
 use isis_core::ids::{Site, ViewNumber};
 use isis_core::view::SiteView;
 
-use super::{Action, Checked, Explorer, State};
+use super::{Action, Checked, Explorer, State, Stores};
 
 impl Explorer {
-    /// M1, M2, M4, M5, M6, M8, and R2's single running epoch.
+    /// M1, M2, M5 of a view that a site installs; then what must hold of its sequence.
     pub(super) fn check(
         &self,
         after: &mut State,
@@ -30,9 +31,27 @@ impl Explorer {
             own.is_some() || view.joined.contains(&site),
             "M5 from the join",
         )?;
+        self.check_sequence(after, site, view)
+    }
+
+    /// M4, M5, M6, M8, and R2's single running epoch.
+    pub(super) fn check_sequence(
+        &self,
+        after: &mut State,
+        site: Site,
+        view: &SiteView,
+    ) -> Checked<()> {
+        let expect = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(format!("{what}: {site} has {view}")),
+        };
         let key = (view.epoch, view.number);
         if let Some(known) = after.history.get(&key) {
             return expect(known == view, "M4 two views of one number");
+        }
+        if self.stores == Stores::With {
+            let mut epochs = after.history.keys().map(|(epoch, _)| *epoch);
+            expect(epochs.all(|e| e == view.epoch), "R3, R9 a second epoch")?;
         }
         let epochs = after.machines.iter().filter_map(|m| m.views.current());
         let one_epoch = epochs.map(|v| v.epoch).all(|epoch| epoch == view.epoch);
@@ -56,9 +75,9 @@ impl Explorer {
         let proposed = [format!("propose {view} at"), format!("accept {view} at")];
         let sent = state.sent.iter().map(|m| &self.messages[*m as usize]);
         let votes = sent.filter(|(_, words)| proposed.iter().any(|p| words.starts_with(p)));
-        let mut voters: BTreeSet<Site> = votes.map(|(sent, _)| sent.from).collect();
-        voters.insert(first);
-        voters.retain(|s| previous.contains(*s));
+        let seat = |site: Site| previous.sites().find(|s| s.id == site.id && *s <= site);
+        let voters = votes.map(|(sent, _)| sent.from).chain([first]);
+        let voters: BTreeSet<Site> = voters.filter_map(seat).collect();
         let (have, all) = (2 * voters.len(), previous.members.len());
         have > all || (have == all && voters.contains(&previous.manager()))
     }

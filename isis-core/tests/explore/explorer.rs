@@ -4,10 +4,14 @@
 //! that was sent stays: it may arrive at any later time, any number of times, or never, which covers
 //! loss, doubling and reordering. Time stands still but for back-off: a machine that waits for its
 //! random delay may be told at any moment that it is over. The transport withholds at once.
+//! A write to a store is done at once: a crash before it is one before the input, and a crash after it is
+//! one whose messages are late for ever.
 //! Machines are deterministic, so each (machine, input) is run once and its outcome remembered.
 
 #[path = "checks.rs"]
 mod checks;
+#[path = "machine.rs"]
+mod machine;
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -15,12 +19,13 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use isis_core::config::Config;
 use isis_core::ids::{Epoch, Incarnation, Site, SiteId, ViewNumber};
 use isis_core::machine::view::{Effect, Input, Note};
 use isis_core::machine::{Evidence, LinkReport, TransportToView, ViewToTransport};
 use isis_core::time::Time;
-use isis_core::view::{SiteView, Views, describe};
+use isis_core::view::{Memory, SiteView, Views, describe};
+
+use machine::{Machine, newborn};
 
 const NOW: Time = Time(1_000_000_000);
 /// Later than every back-off that began at `NOW`, earlier than every repetition.
@@ -44,33 +49,20 @@ pub enum Happening {
     /// A promise told of a proposal that another had made.
     AcceptedReported,
     Joined,
+    /// All members of a view had failed, and their stores are about to go on.
+    Revived,
     /// A site led the decision that excluded it.
     ExcludedItself,
     Excluded,
     Left,
 }
 
-struct Machine {
-    site: Site,
-    views: Views,
-    digest: u64,
-}
-
-impl Machine {
-    fn new(site: Site, views: Views) -> Rc<Machine> {
-        let digest = digest(&(site, &views));
-        Rc::new(Machine {
-            site,
-            views,
-            digest,
-        })
-    }
-}
-
 /// What a machine did with an input.
 struct Outcome {
     machine: Rc<Machine>,
     sent: Vec<u32>,
+    /// What its store knows to be committed.
+    committed: Vec<SiteView>,
     installed: Vec<SiteView>,
     happened: Vec<Happening>,
 }
@@ -93,6 +85,8 @@ struct Path {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Action {
+    /// The first input. It puts off all repetitions, and finds that nobody is there.
+    Wake,
     Arrive(u32),
     BackOffEnds,
     Leave,
@@ -131,8 +125,16 @@ pub enum Start {
     Formed(u32),
 }
 
+/// Whether the sites have stores, and go on from them when they restart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stores {
+    With,
+    Without,
+}
+
 pub struct Explorer {
     status: Status,
+    stores: Stores,
     pub happened: BTreeMap<Happening, usize>,
     messages: Vec<(Sent, String)>,
     names: HashMap<Sent, u32>,
@@ -142,9 +144,10 @@ pub struct Explorer {
 type Checked<T> = Result<T, String>;
 
 impl Explorer {
-    pub fn new(status: Status) -> Explorer {
+    pub fn new(status: Status, stores: Stores) -> Explorer {
         Explorer {
             status,
+            stores,
             happened: BTreeMap::new(),
             messages: Vec::new(),
             names: HashMap::new(),
@@ -154,14 +157,19 @@ impl Explorer {
 
     fn outside(&mut self, n: u32) -> State {
         let sites: Vec<Site> = (0..n).map(|id| site(id, 1)).collect();
+        let disk = (self.stores == Stores::With).then(Memory::default);
+        let newborn = |s: &Site| newborn(*s, n, disk.clone());
         let mut state = State {
-            machines: sites.iter().map(|s| newborn(*s, n)).collect(),
+            machines: sites.iter().map(newborn).collect(),
             sent: Rc::default(),
             history: Rc::default(),
             budget: Budget::default(),
             path: None,
             depth: 0,
         };
+        for at in 0..sites.len() {
+            state = self.act(&state, at, Action::Wake).expect("harmless");
+        }
         for (at, other) in pairs(&sites) {
             state = self.act(&state, at, Action::Hear(other)).expect("harmless");
         }
@@ -169,6 +177,8 @@ impl Explorer {
     }
 
     fn formed(&mut self, n: u32) -> State {
+        // Who is not among the founders is admitted by what the others say of whom they hear.
+        let status = std::mem::replace(&mut self.status, Status::Arrives);
         let mut state = self.outside(n);
         let mut arrived = BTreeSet::new();
         while let Some(next) = state.sent.iter().copied().find(|m| !arrived.contains(m)) {
@@ -180,6 +190,7 @@ impl Explorer {
         }
         assert!(state.machines.iter().all(|m| m.views.current().is_some()));
         self.happened.clear();
+        self.status = status;
         State {
             sent: Rc::default(),
             path: None,
@@ -267,9 +278,11 @@ impl Explorer {
     fn restart(&mut self, state: &State, at: usize) -> Checked<State> {
         let old = state.machines[at].site;
         let new = site(old.id.0, old.incarnation.0 + 1);
+        let disk = state.machines[at].disk.clone();
         let mut after = state.clone();
-        after.machines[at] = newborn(new, state.machines.len() as u32);
+        after.machines[at] = newborn(new, state.machines.len() as u32, disk);
         after.budget.restarts -= 1;
+        after = self.act(&after, at, Action::Wake)?;
         for other in (0..state.machines.len()).filter(|other| *other != at) {
             let site = after.machines[other].site;
             after = self.act(&after, other, Action::Hear(new))?;
@@ -302,6 +315,10 @@ impl Explorer {
         for happened in &outcome.happened {
             *self.happened.entry(*happened).or_default() += 1;
         }
+        for view in &outcome.committed {
+            self.check_sequence(&mut after, machine.site, view)
+                .map_err(|violation| self.explain(&after, violation))?;
+        }
         let mut own = machine.views.current();
         for view in &outcome.installed {
             self.check(&mut after, machine.site, own, view)
@@ -332,6 +349,7 @@ impl Explorer {
         let mut views = machine.views.clone();
         let mut effects = Vec::new();
         let (now, input) = match action {
+            Action::Wake => (LATER, Input::Timeout),
             Action::Arrive(message) => {
                 let sent = &self.messages[*message as usize].0;
                 let message = sent.message.clone().into();
@@ -365,12 +383,14 @@ impl Explorer {
 
     fn outcome(&mut self, machine: &Machine, mut views: Views, effects: Vec<Effect>) -> Outcome {
         let mut outcome = Outcome {
-            machine: Machine::new(machine.site, views.clone()),
+            machine: Machine::new(machine.site, views.clone(), machine.disk.clone()),
             sent: Vec::new(),
+            committed: Vec::new(),
             installed: Vec::new(),
             happened: Vec::new(),
         };
         let mut work = VecDeque::from(effects);
+        let mut disk = machine.disk.clone();
         let mut leads = false;
         while let Some(effect) = work.pop_front() {
             let happening = match effect {
@@ -397,12 +417,21 @@ impl Explorer {
                     work.extend(more);
                     None
                 }
+                Effect::Persist { token, memory } => {
+                    outcome.committed.extend(memory.view().cloned());
+                    disk = Some(*memory);
+                    let mut more = Vec::new();
+                    views.handle(NOW, Input::Stored { token }, &mut more);
+                    work.extend(more);
+                    None
+                }
                 Effect::Install(view) => {
                     let joined = view.joined.contains(&machine.site) && view.number.0 > 0;
                     outcome.installed.push(view);
                     Some([Happening::Installed, Happening::Joined][usize::from(joined)])
                 }
                 Effect::Note(Note::TakeOver { .. }) => Some(Happening::TakeOver),
+                Effect::Note(Note::Reviving { .. }) => Some(Happening::Revived),
                 Effect::Excluded { asked: true, .. } => Some(Happening::Left),
                 Effect::Excluded { asked: false, .. } if leads => Some(Happening::ExcludedItself),
                 Effect::Excluded { .. } => Some(Happening::Excluded),
@@ -410,7 +439,7 @@ impl Explorer {
             };
             outcome.happened.extend(happening);
         }
-        outcome.machine = Machine::new(machine.site, views);
+        outcome.machine = Machine::new(machine.site, views, disk);
         outcome
     }
 
@@ -427,17 +456,6 @@ impl State {
         let machines: Vec<u64> = self.machines.iter().map(|m| m.digest).collect();
         digest(&(machines, &self.sent, self.budget))
     }
-}
-
-fn newborn(site: Site, n: u32) -> Rc<Machine> {
-    let mut config = Config::new(site.id);
-    let others = (0..n).map(SiteId).filter(|id| *id != site.id);
-    config.peers = others.map(|id| (id, String::new())).collect();
-    let seed = digest(&site);
-    let mut views = Views::new(&config, site, String::new(), seed, NOW);
-    // Nobody hears it yet; this puts off all repetitions.
-    views.handle(LATER, Input::Timeout, &mut Vec::new());
-    Machine::new(site, views)
 }
 
 fn report(report: LinkReport) -> Input {

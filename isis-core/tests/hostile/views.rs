@@ -11,7 +11,7 @@ use isis_core::ids::{Epoch, Site, SiteId, ViewNumber};
 use isis_core::machine::view::{Effect, Input};
 use isis_core::machine::{Evidence, LinkReport, Refusal, TransportToView, ViewToTransport};
 use isis_core::time::Time;
-use isis_core::view::{LeftReason, SiteView, Views};
+use isis_core::view::{LeftReason, Memory, SiteView, Views};
 use isis_core::wire;
 
 use crate::choice::Choice;
@@ -44,7 +44,17 @@ impl Run {
             let mut config = Config::new(SiteId(id));
             let others = (0..SITES).filter(|other| *other != id);
             config.peers = others.map(|id| (SiteId(id), id.to_string())).collect();
-            Views::new(&config, site(id), id.to_string(), u64::from(id), now)
+            // Two of the three have a store.
+            let opened = || Memory::default().open(SiteId(id), site(id).incarnation);
+            let memory = (id > 0).then(opened);
+            Views::new(
+                &config,
+                site(id),
+                id.to_string(),
+                memory,
+                u64::from(id),
+                now,
+            )
         };
         Run {
             choice,
@@ -174,6 +184,7 @@ impl Run {
                 {
                     self.transport(at, TransportToView::Withheld { token });
                 }
+                Effect::Persist { token, .. } => self.input(at, Input::Stored { token }),
                 Effect::Install(view) => assert_is_view(&view, me),
                 _ => {}
             }
@@ -181,7 +192,7 @@ impl Run {
     }
 }
 
-/// The encoding of a committed view: the last kind of the view machine's messages.
+/// The encoding of a committed view: the eleventh kind of the view machine's messages.
 fn commit(view: &SiteView) -> Bytes {
     [wire::encode(&10u32), wire::encode(view)].concat().into()
 }

@@ -14,3 +14,5 @@ mod joining;
 mod leaving;
 #[path = "../view/partitions.rs"]
 mod partitions;
+#[path = "../view/stores.rs"]
+mod stores;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use isis_core::audit::trace::{Trace, What};
 use isis_core::config::Config;
 use isis_core::ids::{Epoch, Incarnation, ProcessId, Site};
-use isis_core::view::SiteView;
+use isis_core::view::{Memory, SiteView};
 
 use super::counts::Counts;
 use super::liveness;
 use super::network::{Home, Network, Presence, Transit};
-use super::options::{MS, Options, SECOND};
+use super::options::{MS, Options, SECOND, Stores};
 use super::properties::Violation;
 use super::rng::Rng;
 use super::site::{Env, Node, WakeUp, address_of, id_of};
@@ -31,6 +31,8 @@ pub enum Event {
     Fault,
     /// A fault in the midst of a storm.
     Strike,
+    /// All sites halt.
+    TotalFailure,
     Heal,
     NormalSpeed,
 }
@@ -42,6 +44,8 @@ pub struct Cluster {
     pub network: Network,
     pub nodes: Vec<Option<Box<Node>>>,
     lives: Vec<u64>,
+    /// What the stores of hosts that are down hold.
+    disks: Vec<Option<Memory>>,
     events: BTreeMap<(u64, u64), Event>,
     sequence: u64,
     pub trace: Trace,
@@ -69,6 +73,9 @@ impl Cluster {
             now: 0,
             nodes: (0..hosts).map(|_| None).collect(),
             lives: vec![0; hosts],
+            disks: (0..hosts)
+                .map(|host| options.has_store(host).then(Memory::default))
+                .collect(),
             events: BTreeMap::new(),
             sequence: 0,
             trace: Trace {
@@ -110,6 +117,10 @@ impl Cluster {
             };
             let at = self.rng.below(most);
             self.at(at, Event::Start(host));
+        }
+        for _ in 0..self.options.total_failures {
+            let at = self.rng.below(self.options.faulty_phase);
+            self.at(at, Event::TotalFailure);
         }
         self.plan_operation();
         self.plan_fault();
@@ -188,6 +199,11 @@ impl Cluster {
             Event::Fault => {
                 self.fault();
                 self.plan_fault();
+            }
+            Event::TotalFailure => {
+                self.counts.total_failures += 1;
+                let silent = self.rng.per_mille(self.options.silent_crash);
+                (0..self.nodes.len()).for_each(|host| self.halt(host, silent));
             }
             Event::Heal => self.heal(),
             Event::NormalSpeed => self.network.slowness = 1,
@@ -297,7 +313,8 @@ impl Cluster {
             smooth: self.quiet,
             wake_ups: Vec::new(),
         };
-        let node = Node::start(home, &config, site, &mut env);
+        let disk = self.disks[host].take();
+        let node = Node::start(home, &config, site, disk, &mut env);
         self.nodes[host] = Some(Box::new(node));
         for _ in 0..self.options.processes {
             self.open(host);
@@ -323,6 +340,7 @@ impl Cluster {
         let Some(node) = self.nodes[host].take() else {
             return;
         };
+        self.disks[host] = node.disk.map(|disk| disk.after_halt(&mut self.rng));
         if node.out.is_none() {
             self.trace.add(self.now, What::Crash(node.site));
         }
@@ -346,7 +364,10 @@ impl Cluster {
                 node.paused_until = 0;
                 node.doom = None;
                 self.with_node(host, |_, _| {});
-            } else if self.latest.is_none() || self.rng.per_mille(500) {
+            } else if self.latest.is_none()
+                || self.options.stores == Stores::All
+                || self.rng.per_mille(500)
+            {
                 let at = self.now + self.rng.below(SECOND);
                 self.starts += 1;
                 self.at(at, Event::Start(host));
@@ -429,19 +450,24 @@ impl Cluster {
         let Some(latest) = self.latest.map(|key| &self.views[&key]) else {
             return true;
         };
+        if self.options.stores == Stores::All && !self.quiet {
+            // Whoever halts comes back in the end.
+            return true;
+        }
         let others = || self.living().filter(|n| Some(n.home.host) != without);
         let everybody_listed = others().filter(|n| n.home.host < self.options.listed);
         // Only sites that halted had carried out the first view: it takes all that are listed (R2, R9).
-        if others().all(|n| n.views.current().is_none())
+        if self.options.stores != Stores::All
+            && others().all(|n| n.views.current().is_none())
             && everybody_listed.count() < self.options.listed
         {
             return false;
         }
-        let alive = self
-            .living()
-            .filter(|n| Some(n.home.host) != without)
-            .map(|n| n.site)
-            .collect();
+        let votes_as = |n: &Node| {
+            let stored = latest.sites().find(|s| s.id == n.site.id && *s <= n.site);
+            stored.filter(|_| n.disk.is_some()).unwrap_or(n.site)
+        };
+        let alive = others().map(votes_as).collect();
         let founding = |s: Site| latest.founding.contains(&s.id) && latest.contains(s);
         if !super::properties::is_quorum(latest, &alive) || !alive.iter().any(|s| founding(*s)) {
             return false;

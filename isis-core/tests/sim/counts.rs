@@ -31,11 +31,13 @@ pub struct Counts {
     pub travelled: Travelled,
     pub outside: u64,
     pub undeliverable: u64,
+    pub total_failures: u64,
+    pub revivals: u64,
 }
 
 /// The events that at least [`LEAST_SHARE`] of all seeds must show.
 type Event = (&'static str, fn(&Counts) -> u64);
-const REQUIRED: [Event; 14] = [
+const REQUIRED: [Event; 16] = [
     ("take-over", |c| c.take_overs),
     ("completion of an orphan", |c| c.orphans),
     ("reconnect and resume", |c| c.reconnects),
@@ -50,6 +52,8 @@ const REQUIRED: [Event; 14] = [
     (TRAVELLED[3], |c| c.travelled[3]),
     (TRAVELLED[4], |c| c.travelled[4]),
     ("broadcast from outside a group", |c| c.outside),
+    ("total failure", |c| c.total_failures),
+    ("going on from stores", |c| c.revivals),
 ];
 const OTHERS: [Event; 8] = [
     ("GBCAST run aborted by a site view", |c| c.aborted_runs),

@@ -8,8 +8,10 @@
 #![allow(clippy::disallowed_types)]
 
 mod app;
+mod clock;
 mod cluster;
 mod counts;
+mod disk;
 mod faults;
 mod liveness;
 mod network;

@@ -70,6 +70,15 @@ pub enum Operation {
     Open,
 }
 
+/// Which sites have stores, and go on from them when they come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stores {
+    None,
+    /// Those of every other host.
+    Some,
+    All,
+}
+
 /// Everything that a seed decides beforehand.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -128,6 +137,11 @@ pub struct Options {
     pub drift: u64,
     pub hello: Duration,
     pub suspect: Duration,
+    pub stores: Stores,
+    /// How long a write to a store takes at most.
+    pub write_time: u64,
+    /// How often all sites halt at once; only where all have stores.
+    pub total_failures: u64,
 }
 
 impl Options {
@@ -137,6 +151,20 @@ impl Options {
         let hello = r.within(40, 200);
         let suspect = hello * r.within(4, 10);
         let latency = draw_latency(&mut r);
+        // Of its own generator: seeds from before there were stores stay what they were.
+        let mut own = Rng::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(1));
+        let stores = [
+            Stores::None,
+            Stores::None,
+            Stores::Some,
+            Stores::All,
+            Stores::All,
+        ];
+        let stores = stores[own.index(5)];
+        let total_failures = match stores {
+            Stores::All => [0, 0, 1, 2][own.index(4)],
+            _ => 0,
+        };
         let listed = [2, 3, 3, 3, 4, 4, 5][r.index(7)];
         let window_messages = if r.per_mille(250) {
             r.within(1, 12) as usize
@@ -191,6 +219,9 @@ impl Options {
             drift: [0, 0, 15][r.index(3)],
             hello: Duration::from_millis(hello),
             suspect: Duration::from_millis(suspect),
+            stores,
+            write_time: [MS, 20 * MS, 200 * MS][own.index(3)],
+            total_failures,
         }
     }
 
@@ -202,6 +233,14 @@ impl Options {
 
     pub fn suspect_micros(&self) -> u64 {
         self.suspect.as_micros() as u64
+    }
+
+    pub fn has_store(&self, host: usize) -> bool {
+        match self.stores {
+            Stores::None => false,
+            Stores::Some => host.is_multiple_of(2),
+            Stores::All => true,
+        }
     }
 
     /// Whether the network and the threads are slow enough at times to make the living look dead.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
-use isis_core::audit::trace::{Trace, What};
+use isis_core::audit::trace::{HAS_STORE, Trace, What};
 use isis_core::config::Config;
 use isis_core::delivery::Limits;
 use isis_core::group::Machine;
@@ -19,10 +19,12 @@ use isis_core::machine::transport::{Connection, Input as ToTransport, Note as Tr
 use isis_core::machine::view::{Input as ToViews, Note as ViewNote};
 use isis_core::machine::{broadcast, transport, view};
 use isis_core::time::Time;
-use isis_core::view::Views;
+use isis_core::view::{Memory, Views};
 
 use super::app::App;
+use super::clock::Clock;
 use super::counts::Counts;
+use super::disk::Disk;
 use super::network::{Home, Network};
 use super::options::{Operation, Options};
 use super::rng::Rng;
@@ -63,26 +65,6 @@ impl Env<'_> {
     }
 }
 
-/// A site's own clock.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    base: u64,
-    /// Its speed, per mille.
-    speed: u64,
-}
-
-impl Clock {
-    fn local(self, now: u64) -> Time {
-        Time(self.base + (u128::from(now) * u128::from(self.speed) / 1000) as u64)
-    }
-
-    /// The first moment at which `local` is at least this.
-    fn when(self, local: Time) -> u64 {
-        let ticks = u128::from(local.0.saturating_sub(self.base)) * 1000;
-        ticks.div_ceil(u128::from(self.speed)) as u64
-    }
-}
-
 /// The place of a machine in arrays.
 const TRANSPORT: usize = 0;
 const VIEWS: usize = 1;
@@ -103,6 +85,8 @@ pub struct Node {
     transport_effects: VecDeque<transport::Effect>,
     view_effects: VecDeque<view::Effect>,
     broadcast_effects: VecDeque<broadcast::Effect>,
+    /// Its host's, if it has a store.
+    pub disk: Option<Disk>,
     stalled_until: [u64; 3],
     pub paused_until: u64,
     pub processes: BTreeMap<u32, App>,
@@ -117,7 +101,14 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn start(home: Home, config: &Config, site: Site, env: &mut Env<'_>) -> Node {
+    pub fn start(
+        home: Home,
+        config: &Config,
+        site: Site,
+        disk: Option<Memory>,
+        env: &mut Env<'_>,
+    ) -> Node {
+        let disk = disk.map(|held| Disk::opened(held, site));
         let drift = env.options.drift;
         let clock = Clock {
             base: env.rng.within(1, 1 << 40),
@@ -126,11 +117,21 @@ impl Node {
         let now = clock.local(env.now);
         let (seed, other) = (env.rng.next(), env.rng.next());
         env.record(What::Start(site));
+        if disk.is_some() {
+            env.record(What::Note(site, HAS_STORE.into()));
+        }
         Node {
             site,
             home,
             transport: Transport::new(config, site, seed, now),
-            views: Views::new(config, site, config.listen.clone(), other, now),
+            views: Views::new(
+                config,
+                site,
+                config.listen.clone(),
+                disk.as_ref().map(Disk::held),
+                other,
+                now,
+            ),
             broadcast: Machine::new(config, site),
             limits: Limits::from(config),
             clock,
@@ -141,6 +142,7 @@ impl Node {
             transport_effects: VecDeque::new(),
             view_effects: VecDeque::new(),
             broadcast_effects: VecDeque::new(),
+            disk,
             stalled_until: [0; 3],
             paused_until: 0,
             processes: BTreeMap::new(),
@@ -267,9 +269,10 @@ impl Node {
     /// A machine that has something to do and is not stalled.
     fn choose(&mut self, env: &mut Env<'_>) -> Option<usize> {
         let due = self.deadlines().map(|d| d.is_some_and(|at| at <= env.now));
+        let written = self.disk.as_ref().is_some_and(|d| d.has_written(env.now));
         let inputs = [
             !self.from_network.is_empty() || !self.to_transport.is_empty(),
-            !self.to_views.is_empty(),
+            !self.to_views.is_empty() || written,
             !self.to_broadcast.is_empty(),
         ];
         let effects = [
@@ -311,6 +314,8 @@ impl Node {
                 let late = due(self.views.deadline()) && env.rng.per_mille(500);
                 let next = if late {
                     None
+                } else if let Some(token) = self.disk.as_mut().and_then(|d| d.written(env.now)) {
+                    Some(ToViews::Stored { token })
                 } else {
                     self.to_views.pop_front()
                 };
@@ -403,11 +408,18 @@ impl Node {
                 env.counts.exclusions += u64::from(!asked);
                 self.to_broadcast.push_back(ToBroadcast::Excluded(view));
             }
+            view::Effect::Persist { token, memory } => {
+                let takes = env.rng.below(env.options.write_time);
+                let disk = self.disk.as_mut().expect("asked for with a store");
+                let at = disk.write(env.now, takes, token, *memory);
+                env.wake_ups.push((at, WakeUp::Machines));
+            }
             view::Effect::Note(note) => {
                 match note {
                     ViewNote::TakeOver { .. } => env.counts.take_overs += 1,
                     ViewNote::SecondChance(_) => env.counts.second_chances += 1,
                     ViewNote::Resumed => env.counts.resumed += 1,
+                    ViewNote::Reviving { .. } => env.counts.revivals += 1,
                     _ => {}
                 }
                 env.record(What::Note(self.site, format!("{note:?}")));

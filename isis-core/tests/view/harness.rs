@@ -9,7 +9,7 @@ use isis_core::ids::{Incarnation, Site, SiteId};
 use isis_core::machine::view::{Effect, Input, Note};
 use isis_core::machine::{Evidence, LinkReport, Refusal, TransportToView, ViewToTransport};
 use isis_core::time::Time;
-use isis_core::view::{SiteView, Views, describe};
+use isis_core::view::{Memory, SiteView, Views, describe};
 
 /// How long a message takes.
 const DELAY: Duration = Duration::from_millis(1);
@@ -58,6 +58,10 @@ pub struct Network {
     pub halted: BTreeMap<Site, Node>,
     pub keep: Filter,
     pub trace: Vec<String>,
+    /// What the stores hold, of sites that have one.
+    pub disks: BTreeMap<SiteId, Memory>,
+    /// These sites' writes do not end.
+    pub stuck_disks: BTreeSet<SiteId>,
     /// The transport withholds only when `withhold_now` says so.
     pub withholds_late: bool,
     tokens: BTreeMap<Site, u64>,
@@ -76,6 +80,8 @@ impl Network {
             halted: BTreeMap::new(),
             keep: Box::new(|_, _, _| true),
             trace: Vec::new(),
+            disks: BTreeMap::new(),
+            stuck_disks: BTreeSet::new(),
             withholds_late: false,
             tokens: BTreeMap::new(),
             arrived: Vec::new(),
@@ -99,10 +105,36 @@ impl Network {
         network
     }
 
+    /// The same with a store at each.
+    pub fn formed_with_stores(n: u32) -> Network {
+        let mut network = Network::new();
+        let listed: Vec<u32> = (0..n).collect();
+        for id in 0..n {
+            network.give_store(id);
+        }
+        for id in 0..n {
+            network.start(s(id), &listing(id, &listed));
+        }
+        network.until("all in one view", |n| n.settled(&listed));
+        network.run(50);
+        network.trace.clear();
+        network
+    }
+
+    /// A new store: the next incarnation of the site that starts uses it.
+    pub fn give_store(&mut self, id: u32) {
+        self.disks.insert(SiteId(id), Memory::default());
+    }
+
     /// Starts a machine; sessions to all running ones come up.
     pub fn start(&mut self, site: Site, config: &Config) {
         let seed = u64::from(site.id.0) << 32 | site.incarnation.0;
-        let views = Views::new(config, site, address(site.id.0), seed, self.now);
+        let disk = self.disks.get_mut(&site.id);
+        let memory = disk.map(|disk| {
+            *disk = disk.clone().open(site.id, site.incarnation);
+            disk.clone()
+        });
+        let views = Views::new(config, site, address(site.id.0), memory, seed, self.now);
         let node = Node {
             views,
             installed: Vec::new(),
@@ -314,6 +346,11 @@ impl Network {
             Effect::Quorum { reachable } => node.reachable = reachable,
             Effect::Excluded { view, asked } => node.excluded = Some((view, asked)),
             Effect::Note(note) => node.notes.push(note),
+            Effect::Persist { token, memory } if !self.stuck_disks.contains(&site.id) => {
+                self.disks.insert(site.id, *memory);
+                self.input(site, Input::Stored { token });
+            }
+            Effect::Persist { .. } => {}
         }
     }
 
@@ -422,6 +459,17 @@ impl Network {
                 .keys()
                 .next()
                 .is_some_and(|site| self.members_of(*site) == ids)
+    }
+
+    /// All running sites agree, and these are the ids in any order.
+    pub fn settled_members(&self, ids: &[u32]) -> bool {
+        let views: BTreeSet<Option<&SiteView>> =
+            self.nodes.values().map(|n| n.views.current()).collect();
+        let members = views.first().copied().flatten().map(|view| {
+            let ids: BTreeSet<u32> = view.sites().map(|s| s.id.0).collect();
+            ids
+        });
+        views.len() == 1 && members == Some(ids.iter().copied().collect())
     }
 
     /// M1, M2, M4, M8 and no gaps, of all that was ever installed.

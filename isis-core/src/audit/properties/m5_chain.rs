@@ -1,12 +1,14 @@
-//! M5, DESIGN promise 8: from joining to leaving, and while it watches, a process misses no view; consecutive site views
-//! share a site that acted on both; a second epoch only begins when the first cannot go on.
+//! M5, DESIGN promise 8: from joining to leaving, and while it watches, a process misses no view;
+//! consecutive site views share a site that acted on both, or with stores was in both; a second epoch
+//! only begins when the first cannot go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, Site};
+use crate::view::SiteView;
 
 use crate::audit::history::{History, Step};
-use crate::audit::trace::What;
+use crate::audit::trace::{HAS_STORE, What};
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
     no_gaps(history)?;
@@ -53,24 +55,30 @@ fn no_gaps(history: &History<'_>) -> Result<(), String> {
 }
 
 /// The last view may have been seen by joiners alone, when all others failed on the way; nothing
-/// follows it then.
+/// follows it then, unless those come back with their stores: then a member of both will do, which has
+/// voted and may have failed before it acted.
 fn shared_sites(history: &History<'_>) -> Result<(), String> {
-    let mut installed: BTreeMap<(Epoch, u64), BTreeSet<Site>> = BTreeMap::new();
+    let mut installed: BTreeMap<(Epoch, u64), (&SiteView, BTreeSet<Site>)> = BTreeMap::new();
+    let mut stores = false;
     for record in history.records {
-        if let What::Install(site, v) = &record.what {
-            installed
-                .entry((v.epoch, v.number.0))
-                .or_default()
-                .insert(*site);
+        match &record.what {
+            What::Install(site, v) => {
+                let key = (v.epoch, v.number.0);
+                let (_, sites) = installed.entry(key).or_insert((v, BTreeSet::new()));
+                sites.insert(*site);
+            }
+            What::Note(_, note) => stores |= note == HAS_STORE,
+            _ => {}
         }
     }
-    for ((epoch, n), sites) in &installed {
+    for ((epoch, n), (view, sites)) in &installed {
         let before = n.checked_sub(1).and_then(|n| installed.get(&(*epoch, n)));
         let followed = installed.contains_key(&(*epoch, n + 1));
-        if let Some(before) = before
-            && followed
-            && sites.is_disjoint(before)
-        {
+        let Some((old, acted)) = before.filter(|_| followed) else {
+            continue;
+        };
+        let by_store = stores && view.sites().any(|s| old.sites().any(|o| o.id == s.id));
+        if sites.is_disjoint(acted) && !by_store {
             return Err(format!(
                 "no site acted on both site views {} and {n}",
                 n - 1
@@ -149,5 +157,18 @@ fn rejects_two_epochs_that_go_on() {
     s.site_view(&[3], other);
     assert!(s.passes(check));
     s.site_view(&[0], site_view(1, &[0, 1, 2], &[]));
+    assert!(!s.passes(check));
+}
+
+#[test]
+fn rejects_views_without_a_common_member_with_stores_too() {
+    use super::sketch::{Sketch, site, site_view};
+    let mut s = Sketch::new();
+    s.add(What::Note(site(0), HAS_STORE.into()));
+    s.site_view(&[3], site_view(1, &[0, 3], &[]));
+    s.site_view(&[3], site_view(2, &[0, 3], &[]));
+    assert!(s.passes(check));
+    s.site_view(&[4], site_view(3, &[4], &[]));
+    s.site_view(&[4], site_view(4, &[4], &[]));
     assert!(!s.passes(check));
 }

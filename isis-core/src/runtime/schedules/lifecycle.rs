@@ -109,7 +109,7 @@ impl Machine for Alone {
                 view: self.view(1, &[]),
                 asked: true,
             }),
-            view::Input::Transport(_) => {}
+            view::Input::Transport(_) | view::Input::Stored { .. } => {}
         }
     }
 

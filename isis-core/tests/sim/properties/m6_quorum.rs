@@ -1,12 +1,12 @@
 //! M6: a site view is agreed by a quorum of the one before it (a majority, or exactly half with the
 //! oldest). Acceptances are not in the trace; what is: sites that had halted, or were out, before the
 //! sites of the new view last changed cannot have agreed to it. So whenever a view appears, a quorum
-//! of the one before must have acted on that one at some time, or live still.
+//! of the one before must have acted on that one at some time, or live still, or be back with a store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use isis_core::audit::history::History;
-use isis_core::audit::trace::What;
+use isis_core::audit::trace::{HAS_STORE, What};
 use isis_core::ids::{Epoch, Site};
 use isis_core::view::SiteView;
 
@@ -14,10 +14,14 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
     let mut views: BTreeMap<(Epoch, u64), &SiteView> = BTreeMap::new();
     let mut acted: BTreeMap<(Epoch, u64), BTreeSet<Site>> = BTreeMap::new();
     let mut gone: BTreeSet<Site> = BTreeSet::new();
+    let mut stored: BTreeSet<Site> = BTreeSet::new();
     for (at, record) in history.records.iter().enumerate() {
         match &record.what {
             What::Crash(site) | What::Out { site, .. } => {
                 gone.insert(*site);
+            }
+            What::Note(site, note) if note == HAS_STORE => {
+                stored.insert(*site);
             }
             What::Install(site, v) => {
                 let key = (v.epoch, v.number.0);
@@ -26,7 +30,8 @@ pub fn check(history: &History<'_>) -> Result<(), String> {
                     && let Some(old) = before.and_then(|b| views.get(&b))
                 {
                     let acted = &acted[&(old.epoch, old.number.0)];
-                    let could = |s: &Site| acted.contains(s) || !gone.contains(s);
+                    let back = |s: &Site| stored.iter().any(|t| t.id == s.id && t > s);
+                    let could = |s: &Site| acted.contains(s) || !gone.contains(s) || back(s);
                     let voters: BTreeSet<Site> = old.sites().filter(could).collect();
                     if !is_quorum(old, &voters) {
                         let text = history.text(at);
