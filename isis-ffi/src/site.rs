@@ -256,7 +256,10 @@ pub unsafe extern "C" fn isis_site_open_text(config: *const c_char, out: *mut is
         let config = match unsafe { optional_text(config, "config") }? {
             Some(text) => Config::from_text(text)?,
             None => Config::from_text(&env::var("ISIS_CONFIG").map_err(|e| {
-                Failure::invalid(format!("config is NULL and ISIS_CONFIG unusable: {e}"))
+                Failure::invalid(format!(
+                    "config is NULL, and ISIS_CONFIG: {e}; expected for example \
+                     id=1 listen=127.0.0.1:7001 peer=2@127.0.0.1:7002"
+                ))
             })?)?,
         };
         // SAFETY: the caller's promise.

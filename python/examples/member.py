@@ -4,6 +4,8 @@ import sys
 
 import isis
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 number, listen, *others = sys.argv[1:]
 peers = {int(peer): address for peer, address in (other.split("@") for other in others)}
 

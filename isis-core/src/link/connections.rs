@@ -256,7 +256,9 @@ fn words(reason: &Refusal) -> String {
         Refusal::Epoch => "we are in views of different epochs".to_string(),
         Refusal::Duplicate => "another live site has this id".to_string(),
         Refusal::Dead(view) => format!("you are dead since view {}", view.number.0),
-        Refusal::WrongSite { ours } => format!("I am site {ours}"),
+        Refusal::WrongSite { ours } => {
+            format!("I am site {ours}: the address is wrong, or an id is used twice")
+        }
         Refusal::Authentication => "authentication failed".to_string(),
         Refusal::Olabels { ours } if ours.is_empty() => {
             "I have no comparison of olabels registered".to_string()

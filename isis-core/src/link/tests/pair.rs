@@ -272,7 +272,11 @@ fn refusals_name_their_reason_to_both_sides() {
     let ours = "isis".to_string();
     let cases = [
         (cluster, Refusal::Cluster { ours }, "my cluster is \"isis\""),
-        (wrong, Refusal::WrongSite { ours: SiteId(1) }, "I am site 1"),
+        (
+            wrong,
+            Refusal::WrongSite { ours: SiteId(1) },
+            "I am site 1: the address is wrong, or an id is used twice",
+        ),
         (proof, Refusal::Authentication, "authentication failed"),
         (
             order,
