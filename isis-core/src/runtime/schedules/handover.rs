@@ -126,6 +126,30 @@ fn who_wants_room_is_told() {
 }
 
 #[test]
+fn a_wish_for_more_bytes_outlives_the_telling_of_the_one_before() {
+    check(|| {
+        let shared = Arc::new((Mailbox::<u64>::new(), Room::new(), AtomicBool::new(false)));
+        let giving = shared.clone();
+        let giver = spawn(move || {
+            let (mailbox, room, told) = &*giving;
+            for bytes in [10, 20] {
+                mailbox.put(|released| *released += bytes as u64);
+                told.store(room.release(1, bytes), Ordering::Relaxed);
+            }
+        });
+        let (mailbox, room, told) = &*shared;
+        // Who is refused wishes once, and again only when told.
+        room.want(1, 10);
+        room.want(1, 30);
+        let mut seen = 0;
+        mailbox.take(|released| seen = std::mem::take(released));
+        giver.join().unwrap();
+        let told = told.load(Ordering::Relaxed);
+        assert!(told || seen == 30, "saw {seen} bytes, and was not told");
+    });
+}
+
+#[test]
 fn all_who_wait_are_woken() {
     check(|| {
         let shared = Arc::new((AtomicBool::new(false), Waiters::default()));
