@@ -45,6 +45,8 @@ pub struct Log {
     pub sent: Option<(u64, u64)>,
     /// What it held each time that it was idle.
     pub idle: Vec<BTreeMap<String, u64>>,
+    /// KiB of its memory in RAM, each time that it was asked.
+    pub resident: Vec<u64>,
     /// By sender and primitive (`b` or `o`).
     pub from: BTreeMap<(String, String), Received>,
     /// It has said what it received.
@@ -76,6 +78,7 @@ impl Log {
             }
             "stopped" => self.sent = Some((line.number("bcasts")?, line.number("obcasts")?)),
             "idle" => self.idle.push(line.numbers()),
+            "resident" => self.resident.push(line.number("kib")?),
             "from" => {
                 let received = Received {
                     first: line.number("first")?,

@@ -5,11 +5,12 @@
 //! view number=5 members=1.9,2.17 messages=<n> order=<hex> set=<hex>   of the view that this one ends
 //! stopped bcasts=<n> obcasts=<n>                                      what it has sent in all
 //! idle threads=<n> fds=<n> queued_events=<n> ...
+//! resident kib=<n>
 //! from site=1.9 kind=b first=1 last=5000 count=5000
 //! reported
 //! ```
 //!
-//! and obeys `start`, `stop`, `idle`, `report` and `quit`.
+//! and obeys `start`, `stop`, `idle`, `memory`, `report` and `quit`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub fn member(options: &MemberOptions) -> Outcome<bool> {
                 "start" => sender = Some(Sender::start(group.clone(), options.rate)),
                 "stop" => stop(sender.take()),
                 "idle" => println!("idle {}", idle(&site)),
+                "memory" => println!("resident kib={}", resident()?),
                 "report" => ledger.report(),
                 _ => {
                     site.close(Some(Duration::from_secs(5)))?;
@@ -107,6 +109,14 @@ fn idle(site: &Site) -> String {
         text += &format!(" site_{name}={value}");
     }
     text
+}
+
+/// The memory of this process that is in RAM, in KiB.
+fn resident() -> Outcome<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    let number = line.and_then(|l| l.split_whitespace().next());
+    Ok(number.ok_or("no VmRSS in /proc/self/status")?.parse()?)
 }
 
 /// The thread that offers the load: BCASTs and OBCASTs in turn, each numbered from 1.

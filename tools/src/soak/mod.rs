@@ -23,6 +23,10 @@ const SENDERS: usize = 3;
 /// The observer's place.
 const OBSERVER: usize = SENDERS;
 
+/// From then on the observer's memory may not grow by more than a tenth and [`GROWTH_KIB`].
+const WARM: Duration = Duration::from_secs(60);
+const GROWTH_KIB: u64 = 4096;
+
 /// The longest that any one step may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -62,6 +66,8 @@ struct Soak {
     present: Vec<usize>,
     /// Those that are meant to end.
     killed: Vec<usize>,
+    /// KiB of the observer's memory, first once it is [`WARM`].
+    resident: Vec<u64>,
 }
 
 impl Soak {
@@ -76,6 +82,7 @@ impl Soak {
             logs: Vec::new(),
             present: Vec::new(),
             killed: Vec::new(),
+            resident: Vec::new(),
         };
         for site in 0..=SENDERS {
             let place = soak.start_site(site)?;
@@ -112,8 +119,12 @@ impl Soak {
             }
             self.replace(site)?;
             next_kill += every;
+            if begin.elapsed() >= WARM {
+                self.weigh_observer()?;
+            }
         }
         self.listen_until(end)?;
+        self.weigh_observer()?;
         self.stop()?;
         let seconds = begin.elapsed().as_secs_f64();
         let rested = self.idle()?;
@@ -174,6 +185,17 @@ impl Soak {
         Ok(())
     }
 
+    fn weigh_observer(&mut self) -> Outcome<()> {
+        let place = self.present[OBSERVER];
+        let before = self.logs[place].resident.len();
+        self.crew.tell(place, "memory")?;
+        self.until("the observer's memory", |soak| {
+            soak.logs[place].resident.len() > before
+        })?;
+        self.resident.extend(self.logs[place].resident.last());
+        Ok(())
+    }
+
     /// Ends the load, and waits until the observer has everything.
     fn stop(&mut self) -> Outcome<()> {
         for site in 0..SENDERS {
@@ -219,13 +241,15 @@ impl Soak {
     fn finish(&self, seconds: f64, left_over: Vec<String>) -> bool {
         let observer = &self.logs[self.present[OBSERVER]];
         let verdict = judge(&self.logs, observer);
+        let memory = Memory::of(&self.resident);
         let delivered: u64 = observer.from.values().map(|received| received.count).sum();
         for line in &left_over {
             println!("not at rest: {line}");
         }
         println!(
             "RESULT seconds={seconds:.0} delivered={delivered} per_second={:.0} kills={} views={} \
-             lost={} doubled={} views_agree={} deliveries_agree={} at_rest={}",
+             lost={} doubled={} views_agree={} deliveries_agree={} at_rest={} \
+             resident_kib={}..{} bounded={}",
             delivered as f64 / seconds,
             self.killed.len(),
             observer.views.len(),
@@ -242,8 +266,11 @@ impl Soak {
                 "no"
             },
             if left_over.is_empty() { "yes" } else { "no" },
+            memory.warm,
+            memory.last,
+            if memory.is_bounded() { "yes" } else { "no" },
         );
-        verdict == Default::default() && left_over.is_empty()
+        verdict == Default::default() && left_over.is_empty() && memory.is_bounded()
     }
 
     fn listen_until(&mut self, end: Instant) -> Outcome<()> {
@@ -276,6 +303,26 @@ impl Soak {
     }
 }
 
+/// KiB of a process under load: as soon as it was warm, and at the end.
+struct Memory {
+    warm: u64,
+    last: u64,
+}
+
+impl Memory {
+    fn of(weighed: &[u64]) -> Memory {
+        let at = |kib: Option<&u64>| kib.copied().unwrap_or_default();
+        Memory {
+            warm: at(weighed.first()),
+            last: at(weighed.last()),
+        }
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.last <= self.warm + self.warm / 10 + GROWTH_KIB
+    }
+}
+
 /// What sites hold at the end and did not hold before the load.
 fn left_over(before: &[BTreeMap<String, u64>], after: &[BTreeMap<String, u64>]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -300,5 +347,12 @@ mod tests {
         let held = |n| vec![BTreeMap::from([(String::from("fds"), n)])];
         assert_eq!(left_over(&held(9), &held(9)), Vec::<String>::new());
         assert_eq!(left_over(&held(9), &held(10)), ["site 1: fds was 9, is 10"]);
+    }
+
+    #[test]
+    fn growth_beyond_a_tenth_and_some_is_seen() {
+        let memory = |last| Memory::of(&[20_000, 90_000, last]);
+        assert!(memory(22_000 + GROWTH_KIB).is_bounded());
+        assert!(!memory(22_001 + GROWTH_KIB).is_bounded());
     }
 }
