@@ -135,7 +135,7 @@ impl Machine {
                 self.take_view_everywhere(&roster);
             }
         }
-        self.directory.forget_sites(failed);
+        self.directory.end_era(failed);
         let empty: Vec<_> = self
             .directory
             .groups()

@@ -54,6 +54,8 @@ impl Change {
 pub(super) struct Directory {
     names: BTreeMap<String, GroupId>,
     groups: BTreeMap<GroupId, Roster>,
+    /// Groups as they are now whose creation is still to be placed here: another change is in its way.
+    early: BTreeMap<GroupId, Roster>,
     /// Changes sent by this site.
     sent: u64,
     /// The last group that each site has created, or tried to: they are placed in order.
@@ -75,9 +77,10 @@ impl Directory {
         last.is_some_and(|last| group.seq <= *last)
     }
 
-    /// Sites that have failed create nothing more.
-    pub fn forget_sites(&mut self, failed: &[Site]) {
+    /// The era ends: all that was created is placed. Sites that have failed create nothing more.
+    pub fn end_era(&mut self, failed: &[Site]) {
         self.created.retain(|site, _| !failed.contains(site));
+        self.early.clear();
     }
 
     pub fn groups(&self) -> impl Iterator<Item = &Roster> {
@@ -86,11 +89,18 @@ impl Directory {
 
     /// Takes a group as it is now; says whether that is news.
     pub fn update(&mut self, roster: Roster) -> bool {
-        match self.groups.get_mut(&roster.view.group) {
-            Some(known) if known.version < roster.version => *known = roster,
-            _ => return false,
+        let group = roster.view.group;
+        let is_over = self.has_been(group);
+        let known = match self.groups.get_mut(&group) {
+            Some(known) => known,
+            None if is_over => return false,
+            None => self.early.entry(group).or_insert_with(|| roster.clone()),
+        };
+        let news = known.version < roster.version;
+        if news {
+            *known = roster;
         }
-        true
+        news
     }
 
     fn create(&mut self, roster: Roster) -> bool {
@@ -98,8 +108,10 @@ impl Directory {
         if self.names.contains_key(&view.name) {
             return false;
         }
-        self.names.insert(view.name.clone(), view.group);
-        self.groups.insert(view.group, roster);
+        let group = view.group;
+        self.names.insert(view.name.clone(), group);
+        let now = self.early.remove(&group).unwrap_or(roster);
+        self.groups.insert(group, now);
         true
     }
 

@@ -10,6 +10,7 @@ mod calls;
 mod changes;
 mod check;
 mod cluster;
+mod directory;
 mod list;
 mod outside;
 mod r18_travel;
