@@ -15,7 +15,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::message::{Durable, Message};
+use super::message::{Durable, Message, Status};
 use super::step::Step;
 use super::{Member, Phase, SiteView, Views, quorum};
 use crate::config::FirstView;
@@ -41,7 +41,7 @@ pub(super) struct Outside {
     pub returns: bool,
     /// Sites that vote for earlier incarnations in the view `joining`.
     pub successors: BTreeSet<Site>,
-    /// Members of that view that live and never learned that they were admitted.
+    /// Members of that view that live, and lack the views that lead to it.
     pub strays: BTreeSet<Site>,
     /// Until when a site that may go on without others listens for them.
     listen_until: Time,
@@ -350,6 +350,18 @@ impl Outside {
             step.send(site, &Message::Past(view.clone()));
             if view.contains(site) && !view.joined.contains(&site) {
                 self.strays.insert(site);
+            }
+        }
+    }
+
+    /// A member that lives, and has not heard of the view that our store knows. If it lacks more than
+    /// that one, which is all we have, it cannot follow.
+    pub fn bring_on(&mut self, member: Site, status: Status, step: &mut Step) {
+        let known = self.joining.as_ref().filter(|v| v.epoch == status.epoch);
+        if let Some(view) = known.filter(|v| self.returns && status.number < v.number) {
+            step.send(member, &Message::Past(view.clone()));
+            if status.number.0 + 1 < view.number.0 {
+                self.strays.insert(member);
             }
         }
     }

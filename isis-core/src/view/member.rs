@@ -121,6 +121,7 @@ impl Views {
     }
 
     /// An applicant that does not know our latest view is told: it needs a session with all members.
+    /// One whose store knows a later view learns where we stand, and tells us.
     pub(super) fn on_join(
         &mut self,
         from: Site,
@@ -145,6 +146,8 @@ impl Views {
                 current.epoch == epoch && current.highest.get(&from.id) < Some(&from.incarnation);
             if !fits || number < current.number {
                 step.send(from, &Message::Commit(current.clone()));
+            } else if number > current.number {
+                inside.tell([from], step);
             }
             if fits {
                 inside.applicants.insert(from);
@@ -157,6 +160,7 @@ impl Views {
 
     pub(super) fn on_status(&mut self, from: Site, status: Status, step: &mut Step) {
         match &mut self.phase {
+            Phase::Outside(outside) => outside.bring_on(from, status, step),
             Phase::Inside(inside) if inside.current.epoch == status.epoch => {
                 if status.number < inside.current.number {
                     inside.bring_up_to_date(from, Some(status.number), step);

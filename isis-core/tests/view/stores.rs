@@ -294,3 +294,23 @@ fn a_site_that_only_accepted_the_first_view_is_told_of_it() {
     assert_eq!(network.epochs(), 1);
     network.check();
 }
+
+/// All but 1 fail, and 1 has not heard of the last view: who returns with it tells 1.
+#[test]
+fn a_living_member_is_told_of_the_last_view_by_those_who_return() {
+    let listed = [0, 1, 2, 3, 4];
+    let mut network = Network::formed_with_stores(5);
+    network.keep = Box::new(|_, _, words| !words.starts_with("commit"));
+    network.kill(s(4));
+    network.until("0 decides", |n| n.view_of(s(0)) != n.view_of(s(1)));
+    for id in [0, 2, 3] {
+        network.kill(s(id));
+    }
+    network.keep = Box::new(|_, _, _| true);
+    for id in [0, 2] {
+        network.start(incarnation(id, 2), &listing(id, &listed));
+    }
+    network.until("they go on", |n| n.settled_members(&[0, 1, 2]));
+    assert!(network.nodes[&s(1)].reachable);
+    network.check();
+}
