@@ -275,7 +275,7 @@ impl Views {
             step.send_all(gone, &Message::Status(status));
         }
         if let Some(store) = &mut self.store {
-            store.past = Some(view.clone());
+            store.enter(view.clone());
         }
         step.transport(ViewToTransport::Install(view.clone()));
         self.withholding.release(step);

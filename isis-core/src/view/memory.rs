@@ -26,7 +26,7 @@ const KEPT_INCARNATIONS: usize = 256;
 /// What a site's store holds. Opaque: the runtime writes it whole, and reads the last one back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Memory {
-    /// Those that have used this store; what it holds speaks for each of them.
+    /// Those that have used this store, as far as what it holds speaks for them.
     incarnations: BTreeSet<Incarnation>,
     /// The latest committed view of the sequence that one of them was in, with or without it.
     view: Option<SiteView>,
@@ -72,6 +72,12 @@ impl Memory {
         self
     }
 
+    /// What it held of a sequence is gone, or about to: it speaks for none of those who were in that.
+    fn speak_for_the_last(&mut self) {
+        let last = self.incarnations.last().copied();
+        self.incarnations = last.into_iter().collect();
+    }
+
     /// The latest view that it knows.
     pub fn view(&self) -> Option<&SiteView> {
         self.view.as_ref()
@@ -94,12 +100,15 @@ pub(super) struct Ledger {
 impl Ledger {
     /// By the operator's word (R9) the sequence `abandoned` is over, and the site as one that was never
     /// in it.
-    pub fn new(memory: Memory, abandoned: Option<Epoch>) -> (Ledger, Decision) {
+    pub fn new(mut memory: Memory, abandoned: Option<Epoch>) -> (Ledger, Decision) {
         let over = memory.view.is_some() && abandoned == memory.view.as_ref().map(|v| v.epoch);
         let decision = match over {
             true => Decision::default(),
             false => Decision::resumed(memory.promised, memory.accepted.clone()),
         };
+        if over {
+            memory.speak_for_the_last();
+        }
         let past = memory.view.clone().filter(|_| !over);
         let ledger = Ledger {
             past,
@@ -111,7 +120,16 @@ impl Ledger {
         (ledger, decision)
     }
 
-    /// Whether an incarnation used this store.
+    /// The site has entered this view.
+    pub fn enter(&mut self, view: SiteView) {
+        let past = self.past.as_ref();
+        if past.is_some_and(|past| past.epoch != view.epoch) {
+            self.memory.speak_for_the_last();
+        }
+        self.past = Some(view);
+    }
+
+    /// Whether the store speaks for an incarnation.
     pub fn covers(&self, incarnation: Incarnation) -> bool {
         self.memory.incarnations.contains(&incarnation)
     }

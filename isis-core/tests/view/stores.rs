@@ -314,3 +314,33 @@ fn a_living_member_is_told_of_the_last_view_by_those_who_return() {
     assert!(network.nodes[&s(1)].reachable);
     network.check();
 }
+
+/// 1 alone is told that the sequence is over. What its store held of it is gone, so it has no vote in it
+/// any more: its acceptance may have made a view.
+#[test]
+fn who_abandons_a_sequence_has_no_vote_in_it() {
+    let mut network = Network::formed_with_stores(3);
+    network.keep = Box::new(|_, to, words| to != s(2) && !words.starts_with("commit"));
+    network.kill(s(2));
+    network.until("0 decides", |n| n.view_of(s(0)).ends_with("[0.1 1.1]"));
+    let epoch = network.nodes[&s(0)].installed[0].epoch;
+    kill_all(&mut network);
+    network.keep = Box::new(|_, _, _| true);
+    let mut config = listing(1, &LISTED);
+    config.abandon = Some(epoch);
+    network.start(incarnation(1, 2), &config);
+    restart(&mut network, 2, 2);
+    network.run(5000);
+    network.check();
+    assert_eq!(network.view_of(incarnation(1, 2)), "-");
+    // Nor later, when it is not told again.
+    network.halt(incarnation(1, 2));
+    restart(&mut network, 1, 3);
+    network.run(5000);
+    network.check();
+    assert_eq!(network.view_of(incarnation(1, 3)), "-");
+    restart(&mut network, 0, 2);
+    network.until("all three", |n| n.settled_members(&LISTED));
+    assert_eq!(network.epochs(), 1);
+    network.check();
+}
