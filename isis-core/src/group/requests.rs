@@ -428,17 +428,19 @@ impl Machine {
     }
 
     /// The group that a request went to has no members: once this is known here too, it is asked anew,
-    /// of whoever has the name then.
+    /// of whoever has the name then. A GBCAST comes back, but no other one: that may have been taken.
     pub(super) fn gone(&mut self, group: GroupId, action: &Action) {
+        if let Action::Application { id, .. } = action {
+            return self.broadcast.abandon_gbcast(*id);
+        }
         let process = action.process().index;
         let known = self.directory.group(group).map_or(0, |g| g.view.number);
         for request in self.requests.open.values_mut() {
-            if request.process == process && request.asked == Some(Asked::Coordinator(group)) {
+            let is_this = !matches!(request.what, What::Gbcast { .. })
+                && request.asked == Some(Asked::Coordinator(group));
+            if request.process == process && is_this {
                 request.asked = Some(Asked::Gone(group, known));
             }
-        }
-        if let Action::Application { id, .. } = action {
-            self.broadcast.abandon_gbcast(*id);
         }
     }
 }
