@@ -384,3 +384,14 @@ fn s3_5_what_comes_back_nobody_got() {
     c.settle();
     assert!(c.has(p(2), "undeliverable 2") && !c.has(p(2), "undeliverable 1"));
 }
+
+/// Who watches is told of a group's end, also if the era ends first, and what it waited for is lost with 3;
+/// all others have forgotten the group by then.
+#[test]
+fn review_36_who_watches_is_told_of_the_end_at_the_end_of_an_era() {
+    let (mut c, _) = ended_but_not_at_the_watcher();
+    c.fail(&[3]);
+    c.settle();
+    assert_eq!(c.last_view(p(2)), "G#2[]");
+    assert!(!c.has(p(2), "undeliverable 1"));
+}

@@ -37,8 +37,12 @@ impl Runs {
         self.participants.len() + self.coordinators.len()
     }
 
+    /// The group is no more. Nobody but this site may remember the run that says so, as long as that is
+    /// not placed here.
     pub fn forget(&mut self, group: GroupId) {
-        self.records.remove(&group);
+        let open = &self.participants;
+        self.records
+            .retain(|g, record| *g != group || open.contains_key(&record.run));
     }
 
     pub fn clear(&mut self) {
