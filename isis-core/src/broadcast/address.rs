@@ -161,10 +161,11 @@ impl Broadcast {
             return;
         };
         p.sent.obcasts = send.id.seq;
-        let Some((to, sites)) = destinations else {
+        // One to nobody stays between what precedes it and what it precedes.
+        let (to, sites) = destinations.unwrap_or_else(|| {
             self.abandon(process, &send);
-            return;
-        };
+            (To::List(Vec::new()), SiteSet::default())
+        });
         let Label::Obcast(olabel) = send.label else {
             return;
         };

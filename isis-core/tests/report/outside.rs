@@ -395,3 +395,28 @@ fn review_36_who_watches_is_told_of_the_end_at_the_end_of_an_era() {
     assert_eq!(c.last_view(p(2)), "G#2[]");
     assert!(!c.has(p(2), "undeliverable 1"));
 }
+
+/// Between two OBCASTs of a stream one comes back, since its group is no more: the order runs through it
+/// all the same.
+#[test]
+fn review_34_the_order_runs_through_what_comes_back() {
+    let mut c = Cluster::running(3);
+    let id = c.group("G", &[p(0)]);
+    c.lookup(p(2), "G");
+    c.run();
+    c.hold(0, 2, "run commit");
+    c.leave(p(0), id);
+    c.run();
+    let large = "large ".repeat(4000);
+    c.obcast(p(2), list(&[p(1)]), stream("s"), &large);
+    c.obcast(p(2), Address::Group(id), stream("s"), "never");
+    c.obcast(p(2), list(&[p(1)]), stream("s"), "last");
+    c.flush(p(2));
+    c.hold(2, 1, "obcast large");
+    c.release(0, 2);
+    c.run();
+    assert!(c.has(p(2), "undeliverable 2") && !c.has(p(2), "Flushed"));
+    c.settle();
+    assert_eq!(c.messages(p(1)), [format!("o:{large}"), "o:last".into()]);
+    assert!(c.has(p(2), "Flushed"));
+}
