@@ -82,10 +82,7 @@ impl Broadcast {
         );
         let lane = self.lane(body.payload.len(), body.after.iter().map(|l| l.id));
         let me = self.era().me;
-        for rank in self.era().others(sites) {
-            self.flush_finals(rank);
-        }
-        self.send(sites.ranks(), lane, Message::Bcast(body.clone()));
+        self.send_behind_finals(sites, lane, Message::Bcast(body.clone()));
         if sites.contains(me) {
             self.accept_bcast(body);
         }
@@ -385,6 +382,14 @@ impl Broadcast {
         } else {
             Lane::Data
         }
+    }
+
+    /// Sends what an application said, or asked for, behind all that it may have seen (R15).
+    pub fn send_behind_finals(&mut self, sites: SiteSet, lane: Lane, message: Message) {
+        for rank in self.era().others(sites) {
+            self.flush_finals(rank);
+        }
+        self.send(sites.ranks(), lane, message);
     }
 
     /// Before a body leaves on a link, the finals known here have left on it (R15): those computed

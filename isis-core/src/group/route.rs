@@ -74,15 +74,14 @@ impl Machine {
     }
 
     fn send_to(&mut self, process: ProcessId, message: Gbcast) {
-        let rank = self
-            .broadcast
-            .era
-            .as_ref()
-            .and_then(|e| e.rank(process.site));
+        let era = self.broadcast.era.as_ref();
+        let Some(sites) = era.map(|e| e.set([process.site].into_iter())) else {
+            return;
+        };
         let large =
             matches!(&message, Gbcast::Request { payload, .. } if payload.len() > BULK_ABOVE);
         let lane = if large { Lane::Bulk } else { Lane::Data };
         self.broadcast
-            .send(rank.into_iter(), lane, Message::Gbcast(message));
+            .send_behind_finals(sites, lane, Message::Gbcast(message));
     }
 }

@@ -53,6 +53,11 @@ fn review_01_fifo_survives_a_lost_proposal() {
 /// `m` without its final.
 fn final_at_one_destination() -> Cluster {
     let mut c = Cluster::running(6);
+    final_at_one_destination_of(&mut c);
+    c
+}
+
+fn final_at_one_destination_of(c: &mut Cluster) {
     for (sender, text) in [(0, "m"), (1, "n")] {
         c.bcast(p(sender), list(&[p(2), p(3)]), "L", text);
         for destination in [2, 3] {
@@ -66,7 +71,6 @@ fn final_at_one_destination() -> Cluster {
     c.take(p(3));
     c.assert_order(p(2), &["b:m", "b:n"]);
     assert_eq!(c.messages(p(3)), Vec::<String>::new());
-    c
 }
 
 /// 2: The final that only a dead destination knew travels with what it said to a bystander.
@@ -114,6 +118,27 @@ fn review_02_the_senders_own_delivery_is_kept() {
     c.fail(&[0]);
     c.settle();
     c.assert_order(p(3), &["b:m", "b:n"]);
+}
+
+/// 2, if what it said to the bystander was a GBCAST; or was said to it, who runs those of the group.
+#[test]
+fn review_02_a_final_travels_with_a_gbcast() {
+    for members in [[2, 4], [4, 2]] {
+        let mut c = Cluster::running(6);
+        let group = c.group("g", &members.map(p));
+        final_at_one_destination_of(&mut c);
+        for (from, to) in (0..6).flat_map(|from| (0..6).map(move |to| (from, to))) {
+            if !members.contains(&from) || !members.contains(&to) {
+                c.hold(from, to, "");
+            }
+        }
+        c.gbcast(p(2), group, "x");
+        c.run();
+        assert!(c.has(p(4), "g:x"));
+        c.fail(&[0, 2]);
+        c.settle();
+        c.assert_order(p(3), &["b:m", "b:n"]);
+    }
 }
 
 /// 14: A BCAST comes after the OBCASTs that its sender delivered, so that a lock's release does not

@@ -120,9 +120,13 @@ impl Broadcast {
     /// Sends to the participants' sites, this one last: its answer may complete the round.
     fn tell_participants(&mut self, sites: SiteSet, message: Gbcast) {
         let me = self.era().me;
-        let large = matches!(&message, Gbcast::Start { payload, .. } if self.lane(payload.len(), core::iter::empty()) == Lane::Bulk);
-        let lane = if large { Lane::Bulk } else { Lane::Data };
-        self.send(sites.ranks(), lane, Message::Gbcast(message.clone()));
+        match &message {
+            Gbcast::Start { payload, .. } => {
+                let lane = self.lane(payload.len(), core::iter::empty());
+                self.send_behind_finals(sites, lane, Message::Gbcast(message.clone()));
+            }
+            _ => self.send(sites.ranks(), Lane::Data, Message::Gbcast(message.clone())),
+        }
         if sites.contains(me) {
             self.receive_gbcast(me, message);
         }
