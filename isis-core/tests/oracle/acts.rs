@@ -196,6 +196,7 @@ impl Run {
                 if inside || v.members.is_empty() {
                     watched.remove(&v.group);
                 }
+                self.named.insert(v.group, v.name.clone());
                 self.add(What::View(p, v));
             }
             Event::Undeliverable(id) => self.add(What::Undeliverable(id)),

@@ -1,5 +1,7 @@
 //! One random schedule.
 
+mod end;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,8 @@ pub struct Run {
     pub endpoints: BTreeMap<ProcessId, Endpoint>,
     pub groups: BTreeMap<ProcessId, Vec<GroupId>>,
     pub watched: BTreeMap<ProcessId, BTreeSet<GroupId>>,
+    /// All groups that anybody has been in.
+    pub named: BTreeMap<GroupId, String>,
     pub seen: BTreeMap<ProcessId, Arc<SiteView>>,
     pub flushes: BTreeSet<(ProcessId, u64)>,
     /// Per link: lane, number of arrival, bytes.
@@ -132,6 +136,7 @@ impl Run {
             endpoints: BTreeMap::new(),
             groups: BTreeMap::new(),
             watched: BTreeMap::new(),
+            named: BTreeMap::new(),
             seen: BTreeMap::new(),
             flushes: BTreeSet::new(),
             links: BTreeMap::new(),
@@ -426,72 +431,5 @@ impl Run {
         let (_, message) = link.remove(i);
         self.step(to, Input::Receive(FromPeer { from, message }));
         true
-    }
-
-    /// Faults stop; everything runs until nothing moves.
-    fn quiet(&mut self) {
-        self.add(What::Quiet);
-        let halted =
-            |v: &SiteView, hosts: &BTreeMap<Site, Host>| v.sites().any(|s| !hosts.contains_key(&s));
-        if self.views.last().is_some_and(|v| halted(v, &self.hosts)) {
-            let next: Vec<Site> = self
-                .views
-                .last()
-                .unwrap()
-                .sites()
-                .filter(|s| self.hosts.contains_key(s))
-                .collect();
-            self.decide(next);
-        }
-        for _ in 0..200_000 {
-            let sites: Vec<Site> = self.hosts.keys().copied().collect();
-            let mut moved = false;
-            for at in &sites {
-                moved |= self.install_next(*at);
-            }
-            moved |= self.deliver_somewhere();
-            for at in sites {
-                moved |= self.tick_at(at);
-            }
-            let processes: Vec<ProcessId> = self.endpoints.keys().copied().collect();
-            for p in processes {
-                while self.take(p) {
-                    moved = true;
-                }
-            }
-            if !moved {
-                self.now += 100;
-                let due = |h: &Host| h.machine.deadline().is_some();
-                if !self.hosts.values().any(due) {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// What is left over, if anything.
-    fn stuck(&self) -> Option<String> {
-        let current = self.views.last()?;
-        for (at, host) in &self.hosts {
-            if !current.contains(*at) {
-                continue;
-            }
-            let (gauges, pending) = (host.machine.gauges(), host.machine.pending());
-            if gauges != Default::default() || !pending.is_empty() {
-                return Some(format!("L3: at {at}: {gauges:?}, {pending:?}"));
-            }
-        }
-        let member = |p: &&ProcessId| current.contains(p.site);
-        for (p, endpoint) in self.endpoints.iter().filter(|(p, _)| member(p)) {
-            if endpoint.in_flight() != (0, 0) || endpoint.past_len() != 0 {
-                let (flight, past) = (endpoint.in_flight(), endpoint.past_len());
-                return Some(format!("L3: {p}: in flight {flight:?}, past {past}"));
-            }
-        }
-        let flush = self
-            .flushes
-            .iter()
-            .find(|(p, _)| self.endpoints.contains_key(p) && current.contains(p.site));
-        flush.map(|(p, t)| format!("L4: flush {t} of {p} does not return"))
     }
 }
