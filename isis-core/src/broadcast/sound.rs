@@ -137,6 +137,12 @@ impl Obcast {
             && is_olabel(&self.olabel)
             && (self.back == 0 || self.back < self.id.seq)
             && is_frontier(&self.others)
+            && self.others.iter().all(|a| self.may_follow(*a))
+    }
+
+    /// A process has sent before what comes before of its own.
+    fn may_follow(&self, earlier: MessageId) -> bool {
+        earlier.sender != self.id.sender || earlier.seq < self.id.seq
     }
 }
 

@@ -83,12 +83,24 @@ fn only_sites_write_to_the_directory() {
     assert_eq!(c.refusals(0, 1), 4);
 }
 
+/// How far behind its sender's own predecessor is could not be said, when it is passed on.
+#[test]
+fn no_obcast_comes_after_its_senders_later_ones() {
+    let mut c = Cluster::running(2);
+    for after in [1, 2] {
+        let after = id(p(1), Class::Obcast, after);
+        c.say(1, 0, 0, obcast(p(1), 1, &[p(0)], &[0], &[after]));
+    }
+    assert_eq!(c.refusals(0, 1), 2);
+}
+
 #[test]
 fn what_comes_after_itself_is_sent_on_all_the_same() {
     let mut c = Cluster::running(3);
-    let (x, y) = (id(p(2), Class::Obcast, 1), id(p(2), Class::Obcast, 2));
-    c.say(2, 1, 0, obcast(p(2), 1, &[p(1)], &[1], &[x, y]));
-    c.say(2, 1, 0, obcast(p(2), 2, &[p(1)], &[1], &[x, y]));
+    let (x, y) = (id(p(2), Class::Obcast, 1), id(at(2, 2), Class::Obcast, 1));
+    c.say(2, 1, 0, obcast(p(2), 1, &[p(1)], &[1], &[y]));
+    c.say(2, 1, 0, obcast(at(2, 2), 1, &[p(1)], &[1], &[x]));
+    assert_eq!(c.refusals(1, 2), 0);
     c.take(p(1));
     c.obcast(p(1), list(&[p(0)]), Olabel::Causal, "behind them");
     c.run();
