@@ -134,6 +134,8 @@ static void test_sends(isis_process process, isis_group group)
     CODE(isis_obcast_to(process, NULL, 0, NULL, "x", 1, 0, NULL), ISIS_EINVAL);
     CODE(isis_bcast(group, "l", "x", 1, 0x100, NULL), ISIS_EINVAL);
     CODE(isis_bcast(group, "l", "x", 1, ISIS_UNORDERED, NULL), ISIS_EINVAL);
+    CODE(isis_obcast(group, "s", "x", 1, ISIS_SAFE, NULL), ISIS_EINVAL);
+    CODE(isis_gbcast(group, "x", 1, ISIS_SAFE, NULL), ISIS_EINVAL);
     CODE(isis_obcast(group, "s", "x", 1, ISIS_UNORDERED, NULL), ISIS_EINVAL);
     CODE(isis_dispatch(process, 0, -1), ISIS_EINVAL);
 }

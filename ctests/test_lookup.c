@@ -96,9 +96,12 @@ static void test_from_outside(cluster *c)
 
     OK(isis_join(second, "served", NULL, NULL, PATIENCE_MS, 0, &other));
     CHECK(next_view(client, watched) == 2);
-    OK(isis_bcast(watched, "l", "four", 4, ISIS_WAIT, NULL));
+    OK(isis_bcast(watched, "l", "four", 4, ISIS_WAIT | ISIS_SAFE, NULL));
     expect_message(member, "four");
     expect_message(second, "four");
+    OK(isis_process_get_id(member, &self));
+    OK(isis_bcast_to(second, &self, 1, "l", "to one", 6, ISIS_WAIT | ISIS_SAFE, NULL));
+    expect_message(member, "to one");
     OK(isis_process_close(second, PATIENCE_MS, 0));
     CHECK(next_view(client, watched) == 1);
 

@@ -255,6 +255,14 @@ extern "C" {
 #define ISIS_UNORDERED 2
 
 /**
+ * For BCASTs: *safe*. Nobody is handed it until every operational destination site is known to hold it,
+ * and what comes before it by its label, in their final places: whoever is handed it, and fails
+ * thereafter or not, has got the BCASTs of the label up to it as all survivors get them. Takes two
+ * hops more than a plain one; BCASTs of the label that come after it wait along.
+ */
+#define ISIS_SAFE 4
+
+/**
  * Some operational destination site may not have it yet.
  */
 #define ISIS_STATUS_PENDING 0
@@ -1200,7 +1208,7 @@ int isis_group_current_view(isis_group group, struct isis_group_view **out);
  * or none does; two with the same label are delivered in the same order at all common members.
  * `label` is at most 255 bytes; NULL is "".
  *
- * `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT.
+ * `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_SAFE.
  * Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
  * bytes are copied.
  * Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
@@ -1303,7 +1311,7 @@ int isis_gbcastv(isis_group group,
  * BCAST of 3.1 to exactly these processes, members of a common group or not; as isis_bcast().
  * One that is named twice gets one copy.
  *
- * `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT.
+ * `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_SAFE.
  * Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
  * bytes are copied.
  * Codes: ISIS_EINVAL bad handle, NULL with a length, empty destination list or one with a process

@@ -44,6 +44,7 @@ R24 a GBCAST is placed when all have stored its record
 R25 sends are held while the wait queue is up
 R26 what is sent from outside is in its site's list
 R27 an earlier BCAST to another address is placed first
+U a safe BCAST waits until all know its final and those before it
 LIST
 MUTANTS=${MUTANTS:-$(cut -d ' ' -f 1 <<<"$ALL")}
 export SEEDS=${SEEDS:-5000} EXPLORE_SECONDS=${EXPLORE_SECONDS:-60}

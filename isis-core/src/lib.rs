@@ -58,6 +58,7 @@ pub const IS_MUTANT: bool = cfg!(any(
     isis_mutant = "R25",
     isis_mutant = "R26",
     isis_mutant = "R27",
+    isis_mutant = "U",
     isis_mutant = "R3",
     isis_mutant = "V1",
     isis_mutant = "V2",

@@ -21,6 +21,11 @@ use crate::status::{Failure, ISIS_OK};
 pub const ISIS_WAIT: u32 = 1;
 /// For OBCASTs: comparable with no other (3.2).
 pub const ISIS_UNORDERED: u32 = 2;
+/// For BCASTs: *safe*. Nobody is handed it until every operational destination site is known to hold it,
+/// and what comes before it by its label, in their final places: whoever is handed it, and fails
+/// thereafter or not, has got the BCASTs of the label up to it as all survivors get them. Takes two
+/// hops more than a plain one; BCASTs of the label that come after it wait along.
+pub const ISIS_SAFE: u32 = 4;
 
 /// Back-pressure as the flags say.
 fn wait_of(flags: u32, allowed: u32, process: isis_process) -> Result<Wait, Failure> {
@@ -91,8 +96,12 @@ unsafe fn bcast(
     let entry = GROUPS.get(group)?;
     // SAFETY: the caller's promise.
     let label = unsafe { label_of(label) }?;
-    let wait = wait_of(flags, ISIS_WAIT, entry.process)?;
-    Ok(entry.group.bcast(label, bytes()?, wait)?)
+    let wait = wait_of(flags, ISIS_WAIT | ISIS_SAFE, entry.process)?;
+    let (group, bytes) = (&entry.group, bytes()?);
+    Ok(match flags & ISIS_SAFE {
+        0 => group.bcast(label, bytes, wait),
+        _ => group.safe_bcast(label, bytes, wait),
+    }?)
 }
 
 /// # Safety
@@ -132,8 +141,12 @@ unsafe fn bcast_to(
     let entry = PROCESSES.get(process)?;
     // SAFETY: the caller's promises.
     let (dests, label) = unsafe { (dests_of(dests, count)?, label_of(label)?) };
-    let wait = wait_of(flags, ISIS_WAIT, process)?;
-    Ok(entry.process.bcast_to(&dests, label, bytes()?, wait)?)
+    let wait = wait_of(flags, ISIS_WAIT | ISIS_SAFE, process)?;
+    let (process, bytes) = (&entry.process, bytes()?);
+    Ok(match flags & ISIS_SAFE {
+        0 => process.bcast_to(&dests, label, bytes, wait),
+        _ => process.safe_bcast_to(&dests, label, bytes, wait),
+    }?)
 }
 
 /// # Safety
@@ -156,7 +169,7 @@ unsafe fn obcast_to(
 /// or none does; two with the same label are delivered in the same order at all common members.
 /// `label` is at most 255 bytes; NULL is "".
 ///
-/// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT.
+/// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_SAFE.
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
 /// Codes: ISIS_EINVAL bad handle, NULL with a length, unknown flag; ISIS_ENOTMEMBER the process is
@@ -306,7 +319,7 @@ pub unsafe extern "C" fn isis_gbcastv(
 /// BCAST of 3.1 to exactly these processes, members of a common group or not; as isis_bcast().
 /// One that is named twice gets one copy.
 ///
-/// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT.
+/// `id`, if not NULL, gets the broadcast's name. `flags`: 0 or ISIS_WAIT and ISIS_SAFE.
 /// Thread: any; inside a callback without ISIS_WAIT. Blocking: no, unless ISIS_WAIT. Ownership: the
 /// bytes are copied.
 /// Codes: ISIS_EINVAL bad handle, NULL with a length, empty destination list or one with a process

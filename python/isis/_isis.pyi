@@ -313,6 +313,7 @@ class Process:
         payload: Buffer,
         label: str = "",
         *,
+        safe: bool = False,
         block: bool = True,
         timeout: Optional[float] = None,
     ) -> MessageId: ...
@@ -352,6 +353,7 @@ class Group:
         payload: Buffer,
         label: str = "",
         *,
+        safe: bool = False,
         block: bool = True,
         timeout: Optional[float] = None,
     ) -> MessageId: ...

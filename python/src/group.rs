@@ -84,26 +84,33 @@ impl Group {
 
     /// BCAST (report §3.1): messages of the same label come in the same order at all members.
     ///
+    /// With ``safe=True`` nobody is handed it until every operational destination site is known to hold it,
+    /// and what comes before it by its label, in their final places: whoever is handed it, and fails
+    /// thereafter or not, has got the messages of the label up to it as all survivors get them. It takes
+    /// two hops more; messages of the label that come after it wait along.
+    ///
     /// ``payload`` is any bytes-like object and is copied. When too many broadcasts of this process
     /// are still undelivered somewhere the call blocks for at most ``timeout`` seconds
     /// (:class:`IsisTimeoutError`, nothing sent); with ``block=False`` or ``timeout=0``, and always
     /// inside a callback, it raises :class:`FlowControlError` instead, and :class:`Writable`
     /// follows. Raises also :class:`MessageTooLargeError`, :class:`ArgumentError` for a bad label,
     /// :class:`NotMemberError`, :class:`ClosedError`.
-    #[pyo3(signature = (payload, label="", *, block=true, timeout=None))]
+    #[pyo3(signature = (payload, label="", *, safe=false, block=true, timeout=None))]
     fn bcast(
         &self,
         py: Python<'_>,
         payload: Payload,
         label: &str,
+        safe: bool,
         block: bool,
         timeout: Option<Timeout>,
     ) -> PyResult<MessageId> {
         entry(|| {
             let timeout = timeout.unwrap_or_default();
             self.member()?;
-            argument::send(py, block, timeout, |wait| {
-                self.group.bcast(label, payload.0.clone(), wait)
+            argument::send(py, block, timeout, |wait| match safe {
+                true => self.group.safe_bcast(label, payload.0.clone(), wait),
+                false => self.group.bcast(label, payload.0.clone(), wait),
             })
         })
     }

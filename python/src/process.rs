@@ -391,13 +391,15 @@ impl Process {
     ///
     /// Arguments, blocking and errors as :meth:`Group.bcast`; :class:`ArgumentError` for an empty
     /// list.
-    #[pyo3(signature = (dests, payload, label="", *, block=true, timeout=None))]
+    #[pyo3(signature = (dests, payload, label="", *, safe=false, block=true, timeout=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
     fn bcast_to(
         &self,
         py: Python<'_>,
         dests: Vec<ProcessId>,
         payload: Payload,
         label: &str,
+        safe: bool,
         block: bool,
         timeout: Option<Timeout>,
     ) -> PyResult<MessageId> {
@@ -405,8 +407,9 @@ impl Process {
             let timeout = timeout.unwrap_or_default();
             let process = self.member.here()?.process();
             let dests: Vec<_> = dests.iter().map(|d| d.0).collect();
-            argument::send(py, block, timeout, |wait| {
-                process.bcast_to(&dests, label, payload.0.clone(), wait)
+            argument::send(py, block, timeout, |wait| match safe {
+                true => process.safe_bcast_to(&dests, label, payload.0.clone(), wait),
+                false => process.bcast_to(&dests, label, payload.0.clone(), wait),
             })
         })
     }

@@ -47,6 +47,17 @@ def test_bcasts_come_in_one_order(three: List[isis.Site]) -> None:
         assert mine == sorted(mine)
 
 
+def test_safe_bcasts_are_in_the_order_of_their_label(three: List[isis.Site]) -> None:
+    groups = join_all(three)
+    members = groups[0].members
+    for n in range(10):
+        for group in groups:
+            group.bcast(b"in the group", label="queue", safe=n % 2 == 0)
+            group.process.bcast_to(members, b"to all", label="queue", safe=n % 3 == 0)
+    orders = [messages(group.process, 60) for group in groups]
+    assert len({tuple(m.id for m in order) for order in orders}) == 1
+
+
 def test_obcasts_come_after_what_precedes_them(three: List[isis.Site]) -> None:
     first, second, third = join_all(three)
     asked = first.obcast(b"question", olabel="talk")

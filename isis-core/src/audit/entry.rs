@@ -177,6 +177,9 @@ pub enum Entry {
         label: LabelText,
         /// The OBCASTs that it comes after, as the library has it.
         after: Vec<Text<MessageId>>,
+        /// It is taken only once it is safe.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        safe: bool,
         length: usize,
         digest: Text<Digest>,
     },
@@ -356,6 +359,7 @@ impl Entry {
                 to,
                 label,
                 after,
+                safe,
                 length,
                 digest,
                 ..
@@ -364,6 +368,7 @@ impl Entry {
                 to: to.into(),
                 label: label.into(),
                 after: items(after),
+                safe,
                 length,
                 digest: digest.0.0,
             }),

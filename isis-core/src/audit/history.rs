@@ -59,6 +59,8 @@ pub struct Life<'a> {
     /// Up to here what it did and took counts: all for survivors, for others as far as a survivor
     /// saw a consequence (promise 2).
     pub counted: At,
+    /// By label: where it took the last safe BCAST.
+    safe: BTreeMap<&'a str, At>,
     /// The names that it has looked up, and the groups that it is in by the last view that it took.
     looked_up: BTreeSet<&'a str>,
     inside: BTreeSet<GroupId>,
@@ -76,6 +78,13 @@ impl<'a> Life<'a> {
     /// Deliveries that count.
     pub fn counted(&self) -> impl Iterator<Item = (At, Number, &'a Delivered)> + '_ {
         self.deliveries().filter(|(at, _, _)| *at <= self.counted)
+    }
+
+    /// Up to here what it took of a label is what survivors take: as far as it counts, and as far as
+    /// it took a safe BCAST.
+    pub fn counted_or_safe(&self, label: &str) -> At {
+        let safe = self.safe.get(label).copied().unwrap_or_default();
+        self.counted.max(safe)
     }
 
     fn survived(&self, merged: bool) -> bool {
@@ -167,6 +176,7 @@ impl<'a> History<'a> {
             history.index(at, &record.what);
         }
         history.count();
+        history.find_safe();
         history.precedes = Precedes::new(&history);
         let numbers = 0..history.broadcasts.len();
         history.missed = numbers.map(|n| history.find_missed(n)).collect();
@@ -287,6 +297,19 @@ impl<'a> History<'a> {
             }
             if !changed {
                 return;
+            }
+        }
+    }
+
+    fn find_safe(&mut self) {
+        for life in self.lives.values_mut() {
+            for (at, step) in &life.steps {
+                if let Step::Deliver(n, m) = step
+                    && let Some(label) = bcast_label(&m.label)
+                    && self.broadcasts[*n].sent.is_some_and(|(_, m)| m.safe)
+                {
+                    life.safe.insert(label, *at);
+                }
             }
         }
     }

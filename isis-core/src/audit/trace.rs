@@ -20,6 +20,8 @@ pub struct Sent {
     pub label: Label,
     /// The frontier that the endpoint says it comes after (white box).
     pub after: Vec<MessageId>,
+    /// It is to be taken only once it is safe.
+    pub safe: bool,
     /// Of the payload, in bytes.
     pub length: usize,
     /// Of the payload.
@@ -247,9 +249,10 @@ impl fmt::Display for Record {
             What::Left(p, g) => write!(f, "{p} has left {g}"),
             What::Send(m) => write!(
                 f,
-                "{} sends {} {} to {}, after [{}]",
+                "{} sends {} {}{} to {}, after [{}]",
                 m.id.sender,
                 m.id,
+                if m.safe { "safe " } else { "" },
                 LabelText(&m.label),
                 AddressText(&m.to),
                 List(&m.after)

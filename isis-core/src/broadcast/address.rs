@@ -148,6 +148,7 @@ impl Broadcast {
             sites,
             clock: 0,
             after,
+            safe: send.safe,
             payload: send.payload,
         };
         p.sent.opened(body.clone(), label_key(&body.label));
@@ -346,6 +347,7 @@ impl Broadcast {
                 address: Address::Group(group),
                 label: Label::Bcast(body.label),
                 after: body.after.iter().map(|l| l.id).collect(),
+                safe: body.safe,
                 payload: body.payload,
             });
         }

@@ -3,7 +3,8 @@
 //! Departures from the report: one clock per site serves all labels, bodies carry it, and finals of
 //! one sender and label are computed in send order and never decrease (R14: FIFO and causal order);
 //! a site proposes only after it has placed the OBCASTs that the BCAST lists (R16); finals travel
-//! ahead of every later body on every link (R15).
+//! ahead of every later body on every link (R15); a *safe* BCAST waits at the head of its queue
+//! (`safe`).
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use super::address::Locals;
 use super::era::SiteSet;
 use super::message::{Bcast, Control, Listed, Message, To};
+use super::queue::Tag;
 use super::runs::NumberRun;
 use super::{Broadcast, SITE_PROCESS, Upcall, origin_id};
 use crate::delivery::{Event, Label, Message as Delivered};
@@ -80,6 +82,9 @@ impl Broadcast {
                 process,
             },
         );
+        if body.safe {
+            self.await_safe(id, label);
+        }
         let lane = self.lane(body.payload.len(), body.after.iter().map(|l| l.id));
         let me = self.era().me;
         self.send_behind_finals(sites, lane, Message::Bcast(body.clone()));
@@ -106,6 +111,9 @@ impl Broadcast {
         let id = body.id;
         self.clock = self.clock.max(body.clock);
         let label = label_key(&body.label);
+        if body.safe {
+            self.await_safe(id, label);
+        }
         let entry = Entry {
             body,
             label,
@@ -236,6 +244,9 @@ impl Broadcast {
             return;
         }
         self.finals.insert(id, (number, label));
+        if let Some(safe) = self.safe.get_mut(&label) {
+            safe.learn((number, id));
+        }
         let needs = needs.without(self.era().me);
         if !needs.is_empty() {
             self.carry_log.push_back(Carried {
@@ -250,10 +261,14 @@ impl Broadcast {
         };
         entry.number = Some(number);
         let (label, proposal) = (entry.label, entry.proposal);
+        let tag = match entry.body.safe && !cfg!(isis_mutant = "U") {
+            true => Tag::Safe,
+            false => Tag::Final,
+        };
         let queued: Vec<u32> = entry.queued.iter().copied().collect();
         for q in &queued {
             if let (Some(p), Some(proposal)) = (self.processes.get_mut(q), proposal) {
-                p.queues.finalize(label, proposal, (number, id));
+                p.queues.finalize(label, proposal, (number, id), tag);
             }
         }
         self.final_known_here(id);
@@ -284,7 +299,9 @@ impl Broadcast {
             return;
         }
         while let Some(p) = self.processes.get_mut(&process)
-            && let Some(id) = p.queues.pop(label)
+            && let Some(id) = p.queues.pop(label, |at| {
+                self.safe.get(&label).is_some_and(|safe| safe.reaches(at))
+            })
         {
             self.place_bcast(process, id);
         }
@@ -311,9 +328,10 @@ impl Broadcast {
         };
         entry.queued.remove(&process);
         let done = entry.queued.is_empty() && entry.number.is_some();
-        let body = entry.body.clone();
+        let (body, label) = (entry.body.clone(), entry.label);
         if done {
             self.bcasts.remove(&id);
+            self.forget_safe(id, label);
         }
         if process == SITE_PROCESS {
             self.upcalls.push_back(Upcall::ForSite {
@@ -356,6 +374,7 @@ impl Broadcast {
         }
         if done {
             self.bcasts.remove(&id);
+            self.forget_safe(id, label);
         }
     }
 

@@ -139,6 +139,7 @@ impl Broadcast {
         self.withheld.clear();
         self.finals.clear();
         self.carry_log.clear();
+        self.safe.clear();
         self.store.clear();
         self.unresolved.clear();
         let is_dissolved = |v: &GroupView| v.members.is_empty();

@@ -115,6 +115,8 @@ pub struct Bcast {
     /// The OBCASTs that come before it (R16), where both go: for every destination site the latest of
     /// those that go there too.
     pub after: Vec<Listed>,
+    /// It is placed only once it is safe.
+    pub safe: bool,
     /// The application's bytes.
     #[serde(skip)]
     pub payload: Bytes,

@@ -13,6 +13,7 @@
 //! | `message`, `runs`, `sound` | what is said, and what is taken |
 //! | `process`, `queue` | the state of one process: priority queues, wait queue, what it sent |
 //! | `bcast` | §4.3.1: Skeen's two phases, finals in send order (R14), proposals after OBCASTs (R16) |
+//! | `safe` | what a safe BCAST waits for |
 //! | `obcast` | §4.3.2: placing what is received |
 //! | `travel` | what travels with an OBCAST, holds, pulls, and when it is received (R18, R20) |
 //! | `gbcast`, `roster` | §4.3.3: the participant's and the coordinator's side of a run (R22–R24); who takes part |
@@ -34,6 +35,7 @@ mod process;
 mod queue;
 mod roster;
 mod runs;
+mod safe;
 mod sound;
 mod stability;
 mod travel;
@@ -124,6 +126,8 @@ pub struct Broadcast {
     /// The same in the order learned, from `carried_from` on, for passing on before bodies.
     carry_log: VecDeque<bcast::Carried>,
     carried_from: u64,
+    /// Labels of which a safe BCAST is under way.
+    safe: BTreeMap<u32, safe::Underway>,
     store: BTreeMap<MessageId, obcast::Node>,
     /// OBCASTs stamped with a group view that is not known here yet, and what they precede, as they
     /// arrived.
@@ -166,6 +170,7 @@ impl Broadcast {
             finals: BTreeMap::new(),
             carry_log: VecDeque::new(),
             carried_from: 0,
+            safe: BTreeMap::new(),
             store: BTreeMap::new(),
             unresolved: Vec::new(),
             pinned: BTreeMap::new(),
@@ -321,6 +326,7 @@ impl Broadcast {
             .awaited()
             .map(|(id, missing)| format!("{id} waits for {missing}"));
         waits.extend(late);
+        waits.extend(self.unsafe_waits());
         waits
     }
 
@@ -335,7 +341,7 @@ impl Broadcast {
         Gauges {
             bcasts: self.bcasts.len() + self.outgoing.len(),
             obcasts: self.store.len(),
-            finals: self.finals.len() + self.carry_log.len(),
+            finals: self.finals.len() + self.carry_log.len() + self.safe.len(),
             queued: sum(|p| p.queues.len() + p.wait_queue.len()),
             held: sum(|p| {
                 p.held.len()

@@ -17,6 +17,8 @@ pub enum Tag {
     Tentative,
     /// §4.3.1's *deliverable*.
     Final,
+    /// Of a safe BCAST: final, and deliverable once it is safe.
+    Safe,
 }
 
 /// See the module's head.
@@ -36,10 +38,10 @@ impl PriorityQueues {
     }
 
     /// A BCAST moves to its final place.
-    pub fn finalize(&mut self, label: u32, proposal: u64, priority: Priority) {
+    pub fn finalize(&mut self, label: u32, proposal: u64, priority: Priority, tag: Tag) {
         let queue = self.labels.entry(label).or_default();
         queue.remove(&(proposal, priority.1));
-        queue.insert(priority, Tag::Final);
+        queue.insert(priority, tag);
     }
 
     /// A BCAST leaves the queue unplaced (R27).
@@ -57,11 +59,16 @@ impl PriorityQueues {
     }
 
     /// Takes the next BCAST of this label that may be placed: final, least of its label, below every
-    /// pending GBCAST.
-    pub fn pop(&mut self, label: u32) -> Option<MessageId> {
+    /// pending GBCAST. Asks of a safe one whether it is safe by now.
+    pub fn pop(&mut self, label: u32, is_safe: impl FnOnce(Priority) -> bool) -> Option<MessageId> {
         let (&priority, &tag) = self.labels.get(&label)?.first_key_value()?;
         let bar = self.gbcasts.first_key_value().map(|(p, _)| *p);
-        if tag == Tag::Tentative || bar.is_some_and(|bar| bar < priority) {
+        let is_deliverable = match tag {
+            Tag::Tentative => false,
+            Tag::Final => true,
+            Tag::Safe => is_safe(priority),
+        };
+        if !is_deliverable || bar.is_some_and(|bar| bar < priority) {
             return None;
         }
         self.take(label, priority);

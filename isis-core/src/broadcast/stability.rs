@@ -270,7 +270,10 @@ impl Broadcast {
     }
 
     pub(super) fn floors_changed(&mut self) {
-        if self.floors_due.is_none() {
+        if !self.safe.is_empty() {
+            // A safe BCAST may wait for nothing else.
+            self.floors_due = Some(self.now);
+        } else if self.floors_due.is_none() {
             self.floors_due = Some(self.now + FLOOR_DELAY);
         }
     }
@@ -334,13 +337,10 @@ impl Broadcast {
             class: Class::Bcast,
             seq,
         };
-        let known: Vec<MessageId> = self
-            .finals
-            .range(id(0)..id(floor))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in known {
-            self.finals.remove(&id);
+        let known = self.finals.range(id(0)..id(floor));
+        let known: Vec<_> = known.map(|(id, at)| (*id, *at)).collect();
+        for (id, _) in &known {
+            self.finals.remove(id);
         }
         while let Some(c) = self.carry_log.front() {
             if self
@@ -352,6 +352,9 @@ impl Broadcast {
             }
             self.carry_log.pop_front();
             self.carried_from += 1;
+        }
+        if !self.safe.is_empty() {
+            self.known_everywhere(&known);
         }
     }
 

@@ -188,6 +188,7 @@ impl Machine {
                 address: Address::List(list),
                 label: Label::Bcast(LABEL.into()),
                 after: Vec::new(),
+                safe: false,
                 payload: Bytes::from(wire::encode(change)),
             },
         );

@@ -57,6 +57,8 @@ pub struct Send {
     /// OBCASTs sent or taken by this process that come before it: those that *precede* it (OBCAST,
     /// §3.2) or all (BCAST, R16), as a frontier: what these depend on is implied.
     pub after: Vec<MessageId>,
+    /// A BCAST that is to be placed only once it is safe.
+    pub safe: bool,
     /// The application's bytes.
     pub payload: Bytes,
 }

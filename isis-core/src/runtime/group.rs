@@ -56,8 +56,21 @@ impl Group {
 
     /// BCAST (§3.1) to the members: those of the same label come in the same order everywhere.
     pub fn bcast(&self, label: &str, payload: Bytes, wait: Wait) -> Result<MessageId, Error> {
+        let (to, size) = (Address::Group(self.id), payload.len());
         self.process
-            .send_bcast(Address::Group(self.id), label, payload, wait)
+            .endpoint()?
+            .send(size, wait, |e| e.bcast(to, label, payload))
+    }
+
+    /// A safe BCAST to the members: nobody has it until all operational members' sites are known to hold
+    /// it, and what comes before it by its label, in their final places. So nobody, whether it fails
+    /// or not, takes it before or after anything of the label but as all survivors do; plain ones that
+    /// stand behind it wait along. It takes two more hops than a plain one.
+    pub fn safe_bcast(&self, label: &str, payload: Bytes, wait: Wait) -> Result<MessageId, Error> {
+        let (to, size) = (Address::Group(self.id), payload.len());
+        self.process
+            .endpoint()?
+            .send(size, wait, |e| e.safe_bcast(to, label, payload))
     }
 
     /// OBCAST (§3.2) to the members: delivered here at once, elsewhere after what precedes it.

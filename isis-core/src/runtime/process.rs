@@ -223,8 +223,22 @@ impl Process {
         payload: Bytes,
         wait: Wait,
     ) -> Result<MessageId, Error> {
-        let address = Address::List(dests.to_vec());
-        self.send_bcast(address, label, payload, wait)
+        let (to, size) = (Address::List(dests.to_vec()), payload.len());
+        self.endpoint()?
+            .send(size, wait, |e| e.bcast(to, label, payload))
+    }
+
+    /// A safe BCAST to an explicit destination list; see [`Group::safe_bcast`].
+    pub fn safe_bcast_to(
+        &self,
+        dests: &[ProcessId],
+        label: &str,
+        payload: Bytes,
+        wait: Wait,
+    ) -> Result<MessageId, Error> {
+        let (to, size) = (Address::List(dests.to_vec()), payload.len());
+        self.endpoint()?
+            .send(size, wait, |e| e.safe_bcast(to, label, payload))
     }
 
     /// OBCAST to an explicit destination list (§3.2).
@@ -237,18 +251,6 @@ impl Process {
     ) -> Result<MessageId, Error> {
         let address = Address::List(dests.to_vec());
         self.send_obcast(address, olabel, payload, wait)
-    }
-
-    pub(crate) fn send_bcast(
-        &self,
-        address: Address,
-        label: &str,
-        payload: Bytes,
-        wait: Wait,
-    ) -> Result<MessageId, Error> {
-        let size = payload.len();
-        self.endpoint()?
-            .send(size, wait, |e| e.bcast(address, label, payload))
     }
 
     pub(crate) fn send_obcast(

@@ -186,13 +186,16 @@ impl Recorder {
     pub(crate) fn called(&self, process: ProcessId, in_flight: usize, call: &Call) {
         let process = Text(process);
         match call {
-            Call::Send(m) => self.sent(m.id, &m.address, &m.label, &m.after, &m.payload),
+            Call::Send(m) => self.sent(m.id, &m.address, &m.label, &m.after, m.safe, &m.payload),
             Call::Gbcast {
                 id,
                 group,
                 after,
                 payload,
-            } => self.sent(*id, &Address::Group(*group), &Label::Gbcast, after, payload),
+            } => {
+                let to = Address::Group(*group);
+                self.sent(*id, &to, &Label::Gbcast, after, false, payload);
+            }
             Call::Close { .. } => self.record(|at| Entry::Close {
                 at,
                 process,
@@ -231,6 +234,7 @@ impl Recorder {
         to: &Address,
         label: &Label,
         after: &[MessageId],
+        safe: bool,
         payload: &[u8],
     ) {
         self.record(|at| Entry::Send {
@@ -239,6 +243,7 @@ impl Recorder {
             to: to.into(),
             label: label.into(),
             after: after.iter().copied().map(Text).collect(),
+            safe,
             length: payload.len(),
             digest: Text(Digest(digest(payload))),
         });

@@ -31,6 +31,7 @@ pub fn bcast(sender: ProcessId, seq: u64, list: &[ProcessId], sites: &[usize]) -
         sites: ranks(sites),
         clock: 0,
         after: vec![],
+        safe: false,
         payload: Bytes::from_static(b"hostile"),
     })
 }

@@ -76,11 +76,11 @@ impl Run {
                 };
                 let payload = self.payload();
                 let label = ["a", "b"][self.rng.index(2)];
-                let sent =
-                    self.endpoints
-                        .get_mut(&p)
-                        .unwrap()
-                        .bcast(to.clone(), label, payload.clone());
+                let endpoint = self.endpoints.get_mut(&p).unwrap();
+                let sent = match self.rng.per_mille(250) {
+                    true => endpoint.safe_bcast(to.clone(), label, payload.clone()),
+                    false => endpoint.bcast(to.clone(), label, payload.clone()),
+                };
                 self.sent(p, sent, to, Label::Bcast(label.into()), &payload);
             }
             _ => {
@@ -131,15 +131,16 @@ impl Run {
     ) {
         let Ok((id, call)) = sent else { return };
         self.sends -= u64::from(self.sends > 0);
-        let after = match &call {
-            Call::Send(s) => s.after.clone(),
-            _ => Vec::new(),
+        let (after, safe) = match &call {
+            Call::Send(s) => (s.after.clone(), s.safe),
+            _ => (Vec::new(), false),
         };
         self.add(What::Send(Sent {
             id,
             to,
             label,
             after,
+            safe,
             length: payload.len(),
             digest: digest(payload),
         }));

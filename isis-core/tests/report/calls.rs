@@ -101,6 +101,17 @@ impl Cluster {
         self.try_bcast(process, to, label, text).unwrap()
     }
 
+    pub fn safe_bcast(
+        &mut self,
+        process: ProcessId,
+        to: Address,
+        label: &str,
+        text: &str,
+    ) -> MessageId {
+        self.ask(process, |e| e.safe_bcast(to, label, payload(text)))
+            .unwrap()
+    }
+
     pub fn try_bcast(
         &mut self,
         process: ProcessId,

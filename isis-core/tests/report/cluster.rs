@@ -56,7 +56,7 @@ pub struct Cluster {
     pub config: Config,
     pub links: BTreeMap<(Site, Site), Vec<Flying>>,
     holds: Vec<(Site, Site, &'static str)>,
-    now: Time,
+    pub now: Time,
     view: Option<SiteView>,
 }
 

@@ -22,5 +22,6 @@ mod s2_model;
 mod s3_groups;
 mod s3_primitives;
 mod s4_protocols;
+mod safe;
 mod traces;
 mod view;

@@ -65,7 +65,7 @@ fn a_recorded_run_has_everything_and_is_good() {
     let groups = members(&sites, "g");
     let payload = Bytes::from_static(b"hello");
     let bcast = groups[0]
-        .bcast("q", payload.clone(), Wait::Forever)
+        .safe_bcast("q", payload.clone(), Wait::Forever)
         .unwrap();
     let obcast = groups[1]
         .obcast(Olabel::Causal, payload.clone(), Wait::Forever)
@@ -120,8 +120,11 @@ fn a_recorded_run_has_everything_and_is_good() {
             assert!(has(&taken), "{id} at {}", history.site());
         }
     }
-    let sent = |w: &What| matches!(w, What::Send(m) if m.id == list);
-    assert!(histories[1].lines.iter().any(|l| sent(&l.what)));
+    for (history, id, safe) in [(0, bcast, true), (1, list, false)] {
+        let sent = |w: &What| matches!(w, What::Send(m) if m.id == id && m.safe == safe);
+        let mut lines = histories[history].lines.iter();
+        assert!(lines.any(|l| sent(&l.what)), "{id}");
+    }
     let trace = merge(histories, true).unwrap();
     is_good(&trace);
 }

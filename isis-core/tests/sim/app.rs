@@ -324,7 +324,10 @@ impl App {
         let (label, sent) = match kind {
             Operation::Bcast | Operation::BcastTo => {
                 let label = format!("label{}", env.rng.below(env.options.labels as u64));
-                let sent = self.endpoint.bcast(to.clone(), &label, payload);
+                let sent = match env.options.safe > 0 && env.rng.per_mille(env.options.safe) {
+                    true => self.endpoint.safe_bcast(to.clone(), &label, payload),
+                    false => self.endpoint.bcast(to.clone(), &label, payload),
+                };
                 (Label::Bcast(label.as_str().into()), sent)
             }
             Operation::Obcast | Operation::ObcastTo => {
@@ -339,11 +342,12 @@ impl App {
         };
         match sent {
             Ok((id, call)) => {
-                let after = match &call {
-                    Call::Send(send) => send.after.clone(),
-                    _ => Vec::new(),
+                let (after, safe) = match &call {
+                    Call::Send(send) => (send.after.clone(), send.safe),
+                    _ => (Vec::new(), false),
                 };
                 env.counts.broadcasts += 1;
+                env.counts.safe += u64::from(safe);
                 if let Address::Group(group) = to {
                     env.counts.outside += u64::from(!self.groups.contains_key(&group));
                 }
@@ -353,6 +357,7 @@ impl App {
                     to,
                     label,
                     after,
+                    safe,
                     length,
                     digest,
                 }));

@@ -33,11 +33,12 @@ pub struct Counts {
     pub undeliverable: u64,
     pub total_failures: u64,
     pub revivals: u64,
+    pub safe: u64,
 }
 
 /// The events that at least [`LEAST_SHARE`] of all seeds must show.
 type Event = (&'static str, fn(&Counts) -> u64);
-const REQUIRED: [Event; 16] = [
+const REQUIRED: [Event; 17] = [
     ("take-over", |c| c.take_overs),
     ("completion of an orphan", |c| c.orphans),
     ("reconnect and resume", |c| c.reconnects),
@@ -54,6 +55,7 @@ const REQUIRED: [Event; 16] = [
     ("broadcast from outside a group", |c| c.outside),
     ("total failure", |c| c.total_failures),
     ("going on from stores", |c| c.revivals),
+    ("safe BCAST", |c| c.safe),
 ];
 const OTHERS: [Event; 8] = [
     ("GBCAST run aborted by a site view", |c| c.aborted_runs),

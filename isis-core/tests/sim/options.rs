@@ -116,6 +116,8 @@ pub struct Options {
     pub strike: u64,
     pub groups: usize,
     pub labels: usize,
+    /// Per mille of BCASTs that are safe.
+    pub safe: u64,
     pub streams: usize,
     pub processes: usize,
     /// Per mille of taken messages that are answered at once.
@@ -222,6 +224,7 @@ impl Options {
             stores,
             write_time: [MS, 20 * MS, 200 * MS][own.index(3)],
             total_failures,
+            safe: [0, 300, 300, 1000][own.index(4)],
         }
     }
 

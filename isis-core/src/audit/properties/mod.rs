@@ -29,6 +29,7 @@ mod s2_synchrony;
 mod s3_own;
 #[cfg(test)]
 mod sketch;
+mod u_safe;
 
 use super::history::History;
 
@@ -68,7 +69,7 @@ pub const fn at_rest(name: &'static str, promise: &'static str, check: Check) ->
 
 /// Every property of this module, in the order in which one is named that fails: first those of single
 /// records, then those of orders, then those of what is missing in the end.
-pub const ALL: [Property; 23] = [
+pub const ALL: [Property; 25] = [
     always(
         "I",
         "taken once, as sent, by destinations only (§3)",
@@ -151,7 +152,17 @@ pub const ALL: [Property; 23] = [
         "no gaps in the order of a label (§3.1)",
         o2_gap::check,
     ),
+    always(
+        "U",
+        "up to a safe BCAST one order, of those who failed too (§3.1)",
+        u_safe::check_order,
+    ),
     at_rest("R1", "all or none (§3.1-§3.3)", r1_atomic::check),
+    at_rest(
+        "U",
+        "what anybody took up to a safe BCAST is delivered (§3.1)",
+        u_safe::check_delivery,
+    ),
     at_rest(
         "O3",
         "what was seen indirectly is delivered (§3, footnote 2)",

@@ -3,17 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::audit::history::{At, History, Number, bcast_label};
+use crate::audit::history::{At, History, Life, Number, bcast_label};
 
 /// From each BCAST to those that somebody took next, with where he took the two.
 type Edges = BTreeMap<Number, BTreeMap<Number, (At, At)>>;
 
 pub fn check(history: &History<'_>) -> Result<(), String> {
+    check_upto(history, &|life, _| life.counted)
+}
+
+/// The same, where this says how far what a process took of a label counts.
+pub fn check_upto(
+    history: &History<'_>,
+    counts: &impl Fn(&Life<'_>, &str) -> At,
+) -> Result<(), String> {
     let mut labels: BTreeMap<&str, Edges> = BTreeMap::new();
     for life in history.lives.values() {
         let mut last: BTreeMap<&str, (Number, At)> = BTreeMap::new();
-        for (at, n, m) in life.counted() {
-            let Some(label) = bcast_label(&m.label) else {
+        for (at, n, m) in life.deliveries() {
+            let Some(label) = bcast_label(&m.label).filter(|l| at <= counts(life, l)) else {
                 continue;
             };
             let edges = labels.entry(label).or_default();

@@ -126,6 +126,15 @@ impl Sketch {
         self.send(from, Label::Bcast(label.into()), Address::Group(group()))
     }
 
+    pub fn safe_bcast(&mut self, from: usize, label: &str) -> MessageId {
+        let id = self.bcast(from, label);
+        let last = self.trace.records.last_mut().expect("just added");
+        if let What::Send(sent) = &mut last.what {
+            sent.safe = true;
+        }
+        id
+    }
+
     pub fn bcast_to(&mut self, from: usize, label: &str, to: &[usize]) -> MessageId {
         let list = to.iter().map(|i| p(*i)).collect();
         self.send(from, Label::Bcast(label.into()), Address::List(list))
@@ -158,6 +167,7 @@ impl Sketch {
             to,
             label,
             after: Vec::new(),
+            safe: false,
             length: 0,
             digest: seq,
         }));

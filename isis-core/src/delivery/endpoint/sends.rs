@@ -28,6 +28,22 @@ impl Endpoint {
         self.send(address, Label::Bcast(Arc::from(label)), after, payload)
     }
 
+    /// A *safe* BCAST: it is placed nowhere until all operational destination sites are known to hold it,
+    /// and what comes before it by its label, in their final places. What anybody has taken up to it,
+    /// all survivors take in the same order, even if who took it and its sender fail.
+    pub fn safe_bcast(
+        &mut self,
+        address: Address,
+        label: &str,
+        payload: Bytes,
+    ) -> Result<(MessageId, Call), Error> {
+        let (id, mut call) = self.bcast(address, label, payload)?;
+        if let Call::Send(send) = &mut call {
+            send.safe = true;
+        }
+        Ok((id, call))
+    }
+
     /// With a registered comparison: the names of which the endpoint must learn how they stand to this
     /// olabel's before [`Endpoint::obcast`] takes it.
     pub fn questions(&self, olabel: &Olabel) -> Vec<Arc<str>> {
@@ -117,6 +133,7 @@ impl Endpoint {
                 address,
                 label,
                 after,
+                safe: false,
                 payload,
             }),
         ))

@@ -90,6 +90,7 @@ fn rejects_waiting_for_another_stream() {
             to: Address::List(vec![sender]),
             label: Label::Obcast(Olabel::Stream(stream.into())),
             after,
+            safe: false,
             length: 0,
             digest: 0,
         };
