@@ -4,10 +4,10 @@
  *
  * It prints `view number=<n> at=<ns> members=<n>` with every group view, and obeys its standard
  * input:
- *   run b|o <size> <ms>   sends BCASTs or OBCASTs of this size for so long, as fast as back-pressure
+ *   run b|s|o <size> <ms> sends BCASTs, safe ones or OBCASTs of this size for so long, as fast as back-pressure
  *                         lets it; when everything that any member sent is delivered here, prints
  *                         `ran delivered=<n> begin=<ns> end=<ns>`
- *   latency <n>           sends that many BCASTs of 64 bytes one by one, each when the one before is
+ *   latency b|s <n>       sends that many BCASTs of 64 bytes one by one, each when the one before is
  *                         delivered here; prints `latency p50_ns=<t> p99_ns=<t>`
  *   quit
  */
@@ -92,6 +92,11 @@ static int sent(int code)
     return code != ISIS_EAGAIN;
 }
 
+static uint32_t safe(char kind)
+{
+    return kind == 's' ? ISIS_SAFE : 0;
+}
+
 /* One message of the run, or its end: an OBCAST comes before a later BCAST of its sender, so that
  * the end is delivered after everything that it ends. */
 static int send_next(void)
@@ -99,8 +104,8 @@ static int send_next(void)
     static char payload[MAX_SIZE];
     payload[0] = 'M';
     if (now_ns() < me.until)
-        return sent(me.kind == 'b' ? isis_bcast(me.group, "bench", payload, me.size, 0, NULL)
-                                   : isis_obcast(me.group, NULL, payload, me.size, 0, NULL));
+        return sent(me.kind == 'o' ? isis_obcast(me.group, NULL, payload, me.size, 0, NULL)
+                                   : isis_bcast(me.group, "bench", payload, me.size, safe(me.kind), NULL));
     me.said_end = sent(isis_bcast(me.group, "bench", "E", 1, 0, NULL));
     return 0;
 }
@@ -120,7 +125,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void latency(size_t count)
+static void latency(char kind, size_t count)
 {
     uint64_t *took = malloc(count * sizeof *took), begin, before;
     char payload[64] = {'L'};
@@ -130,7 +135,7 @@ static void latency(size_t count)
     for (i = 0; i < count; i++) {
         begin = now_ns();
         before = me.own;
-        check(isis_bcast(me.group, "bench", payload, sizeof payload, ISIS_WAIT, NULL), "bcast");
+        check(isis_bcast(me.group, "bench", payload, sizeof payload, ISIS_WAIT | safe(kind), NULL), "bcast");
         while (me.own == before)
             dispatch(1000);
         took[i] = now_ns() - begin;
@@ -150,8 +155,8 @@ static void command(const char *line)
         me.said_end = 0;
         me.begin = now_ns();
         me.until = me.begin + amount * 1000000u;
-    } else if (sscanf(line, "latency %lu", &amount) == 1) {
-        latency(amount);
+    } else if (sscanf(line, "latency %c %lu", &kind, &amount) == 2) {
+        latency(kind, amount);
     } else {
         me.quit = 1;
     }

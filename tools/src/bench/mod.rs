@@ -23,9 +23,10 @@ const SITES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is sent in the throughput measurements: kind and payload size.
-const LOADS: [(&str, &str, usize); 4] = [
+const LOADS: [(&str, &str, usize); 5] = [
     ("BCAST", "b", 64),
     ("BCAST", "b", 1024),
+    ("safe BCAST", "s", 64),
     ("OBCAST", "o", 64),
     ("OBCAST", "o", 1024),
 ];
@@ -57,9 +58,12 @@ pub fn run(options: &Options) -> Outcome<bool> {
             let rate = members.throughput(kind, size, options.milliseconds)?;
             figures.add(&format!("{name} {size} B"), rate, "messages/s");
         }
-        let (p50, p99) = members.latency(options.samples)?;
-        figures.add("BCAST 64 B, send to own delivery, p50", p50, "us");
-        figures.add("BCAST 64 B, send to own delivery, p99", p99, "us");
+        for (name, kind) in [("BCAST", "b"), ("safe BCAST", "s")] {
+            let (p50, p99) = members.latency(kind, options.samples)?;
+            let name = format!("{name} 64 B, send to own delivery");
+            figures.add(&format!("{name}, p50"), p50, "us");
+            figures.add(&format!("{name}, p99"), p99, "us");
+        }
         figures.add(
             "kill of the view manager to the later survivor's view",
             members.failover()?,
@@ -109,8 +113,8 @@ impl Members {
 
     /// Median and 99th percentile in microseconds, from the second oldest site: neither the view
     /// manager nor the last.
-    fn latency(&mut self, samples: u64) -> Outcome<(f64, f64)> {
-        self.tell(&[1], &format!("latency {samples}"))?;
+    fn latency(&mut self, kind: &str, samples: u64) -> Outcome<(f64, f64)> {
+        self.tell(&[1], &format!("latency {kind} {samples}"))?;
         let fields = self.each("latency", &[1], |_| true)?.remove(0);
         Ok((fields["p50_ns"] as f64 / 1e3, fields["p99_ns"] as f64 / 1e3))
     }
