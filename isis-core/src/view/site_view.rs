@@ -47,27 +47,21 @@ pub struct SiteView {
     pub highest: BTreeMap<SiteId, Incarnation>,
 }
 
-/// Decodes the members of a view.
+/// Decodes the members of a view: at least one, not too many, no id twice.
 fn members<'de, D: Deserializer<'de>>(decoder: D) -> Result<Vec<Member>, D::Error> {
-    let members = Vec::deserialize(decoder)?;
-    match are_sound(&members) {
+    let members: Vec<Member> = Vec::deserialize(decoder)?;
+    let ids: BTreeSet<SiteId> = members.iter().map(|m| m.site.id).collect();
+    match (1..=MAX_SITES).contains(&members.len()) && ids.len() == members.len() {
         true => Ok(members),
         false => Err(D::Error::custom("no members, too many, or one id twice")),
     }
 }
 
-/// Whether these can be the members of a view.
-fn are_sound(members: &[Member]) -> bool {
-    let ids: BTreeSet<SiteId> = members.iter().map(|m| m.site.id).collect();
-    (1..=MAX_SITES).contains(&members.len()) && ids.len() == members.len()
-}
-
 impl SiteView {
-    /// Whether it can be a view: it has members, not too many, and no id twice; who joined is among
-    /// them, who left is not; and others can come after it.
+    /// Whether a view that was decoded, and so has sound members, can be one: who joined is among them,
+    /// who left is not; and others can come after it.
     pub(super) fn is_sound(&self) -> bool {
-        are_sound(&self.members)
-            && self.joined.iter().all(|site| self.contains(*site))
+        self.joined.iter().all(|site| self.contains(*site))
             && !self.left.iter().any(|(site, _)| self.contains(*site))
             && self.number.0 < u64::MAX >> 1
     }
