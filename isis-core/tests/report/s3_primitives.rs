@@ -1,6 +1,7 @@
 //! §3 to §3.2: atomicity, BCAST and OBCAST.
 
 use isis_core::delivery::{Event, Olabel, Olabel::Causal};
+use isis_core::machine::broadcast::Address;
 use isis_core::order::{Comparison, Relation};
 
 use crate::calls::{list, stream};
@@ -283,4 +284,70 @@ fn s3_2_a_registered_comparison_is_the_order_of_olabels() {
     c.assert_order(p(2), &["o:12", "o:14", "o:16'"]);
     c.assert_order(p(2), &["o:12", "o:13'"]);
     c.assert_order(p(2), &["o:25", "o:25'"]);
+}
+
+/// R19: that a registered comparison is transitive is not checked. Where it goes round there is no order
+/// among what has not taken each other's way, but all get the same, on one side of a GBCAST and of a
+/// failure.
+#[test]
+fn s3_2_a_cycle_of_three_olabels_costs_order_and_never_agreement() {
+    let mut c = Cluster::new(4);
+    let order = Comparison::new("round", |a: &str, b: &str| {
+        Ok(match (a, b) {
+            _ if a == b => Relation::Equal,
+            ("a", "b") | ("b", "c") | ("c", "a") => Relation::Before,
+            _ => Relation::After,
+        })
+    });
+    c.config.olabels = Some(order);
+    for id in 0..4 {
+        c.open(site(id), 1);
+    }
+    c.install_everywhere(&[0, 1, 2, 3].map(site));
+    c.run();
+    let group = c.group("g", &[p(0), p(1), p(2), p(3)]);
+    let to = || Address::Group(group);
+    let send = |c: &mut Cluster, sender, name, text| c.obcast(p(sender), to(), stream(name), text);
+    c.hold(0, 3, "");
+    send(&mut c, 0, "a", "a");
+    c.run();
+    // Less than what its sender has taken: not ordered against it.
+    send(&mut c, 1, "c", "c");
+    c.run();
+    assert_eq!(c.messages(p(3)), ["o:c"]);
+    assert_eq!(c.messages(p(1)), ["o:a", "o:c"]);
+    // After a by name, which has not come there and is asked for; after c it cannot be ordered.
+    send(&mut c, 2, "b", "b");
+    c.run();
+    assert_eq!(c.messages(p(3)), ["o:c", "o:a", "o:b"]);
+    // All the way round: each follows the one before, and so all of them.
+    for (name, text) in [("c", "1"), ("a", "2"), ("b", "3"), ("c", "4")] {
+        send(&mut c, 1, name, text);
+    }
+    c.gbcast(p(2), group, "g");
+    send(&mut c, 2, "a", "last");
+    c.release(0, 3);
+    c.run();
+    let sides = |c: &Cluster, process| {
+        let all = c.messages(process);
+        let mut sides = all.split(|m| m == "g:g").map(<[String]>::to_vec);
+        let [mut before, mut after] = [(); 2].map(|()| sides.next().expect("a side"));
+        before.sort();
+        after.sort();
+        [before, after]
+    };
+    for process in [p(0), p(1), p(2), p(3)] {
+        c.assert_order(process, &["o:a", "o:b", "o:1", "o:2", "o:3", "o:4"]);
+        assert_eq!(sides(&c, process), sides(&c, p(0)));
+    }
+    for (name, text) in [("a", "x"), ("b", "y"), ("c", "z")] {
+        send(&mut c, 0, name, text);
+    }
+    c.pass(0, 2, "obcast z");
+    c.fail(&[0]);
+    c.settle();
+    for process in [p(1), p(2), p(3)] {
+        c.assert_order(process, &["o:x", "o:y", "o:z"]);
+        assert!(c.last_view(process).ends_with("[1 2 3]"));
+    }
 }
