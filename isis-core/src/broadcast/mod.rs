@@ -85,8 +85,9 @@ pub enum Upcall {
     Request {
         /// The group.
         group: GroupId,
-        /// The group view by which it was sent here; `None` if it was to be run here.
-        number: Option<u64>,
+        /// The peer that sent it here, and the group view by which it did; `None` if it was to be run
+        /// here.
+        by: Option<(Site, u64)>,
         /// What was asked.
         action: Action,
         /// Of an application's GBCAST.

@@ -36,7 +36,7 @@ use crate::time::Time;
 use crate::view::SiteView;
 use completion::Cut;
 use directory::Directory;
-use requests::Requests;
+use requests::{PeerRequest, Requests};
 
 /// The broadcast machine of a site. See [`crate::machine`] for how to drive it.
 #[derive(Debug)]
@@ -145,11 +145,17 @@ impl Machine {
             Upcall::Emptied(group) => self.emptied(group),
             Upcall::Request {
                 group,
-                number,
+                by,
                 action,
                 payload,
-            } => match number {
-                Some(number) => self.asked(group, number, action, payload),
+            } => match by {
+                Some((from, number)) => self.asked(PeerRequest {
+                    from,
+                    group,
+                    number,
+                    action,
+                    payload,
+                }),
                 None => self.route(group, action, payload),
             },
             Upcall::Gone { group, action } => self.gone(group, &action),

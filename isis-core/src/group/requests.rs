@@ -18,17 +18,32 @@ use super::Machine;
 use crate::broadcast::Action;
 use crate::delivery::{Event, LeaveReason, Outcome};
 use crate::error::Error;
-use crate::ids::{GroupId, MessageId};
+use crate::ids::{GroupId, MessageId, Site};
 
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     open: BTreeMap<u64, Request>,
     next: u64,
-    /// Requests of peers that were sent here by a group view that is not known here.
-    pub early: BTreeMap<GroupId, Vec<(u64, Action, Bytes)>>,
+    /// By peer: requests that it sent here by a group view that is not known here.
+    early: BTreeMap<Site, Vec<PeerRequest>>,
     /// Directory changes sent.
     pub changes: u64,
+}
+
+/// As many requests of a peer may wait for group views. Each process has no more than its window lets it,
+/// but a peer may name groups that never were.
+const MOST_EARLY: usize = 1 << 16;
+
+/// A request that a peer sends here, or passes on.
+#[derive(Debug)]
+pub(super) struct PeerRequest {
+    pub from: Site,
+    pub group: GroupId,
+    /// The group view by which it was sent here.
+    pub number: u64,
+    pub action: Action,
+    pub payload: Bytes,
 }
 
 #[derive(Debug)]
@@ -128,6 +143,25 @@ impl Requests {
 
     pub fn close(&mut self, process: u32, token: u64, upto: [u64; 3]) {
         self.add(process, What::Close { token, upto });
+    }
+
+    /// Keeps a request for later; says whether there is room.
+    pub fn keep_early(&mut self, request: PeerRequest) -> bool {
+        let early = self.early.entry(request.from).or_default();
+        let room = early.len() < MOST_EARLY;
+        if room {
+            early.push(request);
+        }
+        room
+    }
+
+    /// Takes out what waits for a later view of the group.
+    pub fn take_early(&mut self, group: GroupId) -> Vec<PeerRequest> {
+        let mut due = Vec::new();
+        for early in self.early.values_mut() {
+            due.extend(early.extract_if(.., |r| r.group == group));
+        }
+        due
     }
 
     /// Whether an earlier join, look-up or leave of the same process is open: they go one after the other, so

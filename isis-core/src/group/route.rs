@@ -3,9 +3,11 @@
 use bytes::Bytes;
 
 use super::Machine;
+use super::requests::PeerRequest;
 use crate::broadcast::{Action, BULK_ABOVE, Gbcast, Message, Roster};
 use crate::ids::{GroupId, ProcessId};
 use crate::machine::Lane;
+use crate::machine::broadcast::Note;
 
 impl Machine {
     /// Takes a request there.
@@ -33,19 +35,20 @@ impl Machine {
 
     /// A peer sends a request here by this view of the group. It is passed on only by a later view:
     /// by the same or an earlier one it could go round for ever.
-    pub(super) fn asked(&mut self, group: GroupId, number: u64, action: Action, payload: Bytes) {
-        let (later, runs_here) = match self.directory.group(group) {
+    pub(super) fn asked(&mut self, request: PeerRequest) {
+        let (later, runs_here) = match self.directory.group(request.group) {
             Some(Roster { view, .. }) => {
                 let oldest = view.members.first().map(|p| p.site);
-                (view.number > number, oldest == Some(self.broadcast.me()))
+                let runs_here = oldest == Some(self.broadcast.me());
+                (view.number > request.number, runs_here)
             }
-            None => (self.is_over(group), false),
+            None => (self.is_over(request.group), false),
         };
+        let from = request.from;
         if later || runs_here {
-            self.route(group, action, payload);
-        } else {
-            let early = self.requests.early.entry(group).or_default();
-            early.push((number, action, payload));
+            self.route(request.group, request.action, request.payload);
+        } else if !self.requests.keep_early(request) {
+            self.broadcast.note(Note::Malformed { from });
         }
     }
 
@@ -59,8 +62,8 @@ impl Machine {
 
     /// A later view of the group is known, or that it is no more.
     pub(super) fn asked_early(&mut self, group: GroupId) {
-        for (number, action, payload) in self.requests.early.remove(&group).unwrap_or_default() {
-            self.asked(group, number, action, payload);
+        for request in self.requests.take_early(group) {
+            self.asked(request);
         }
     }
 

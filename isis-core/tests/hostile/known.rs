@@ -270,6 +270,27 @@ fn a_site_that_is_not_there_cannot_join() {
 }
 
 #[test]
+fn requests_about_groups_that_never_were_find_an_end() {
+    let mut c = Cluster::running(2);
+    let request = |seq| {
+        let founder = p(1);
+        Message::Gbcast(Gbcast::Request {
+            group: GroupId { founder, seq },
+            number: 1,
+            action: Action::Join(p(1)),
+            payload: Bytes::new(),
+        })
+    };
+    // As many as may wait, and then some.
+    let most = 1 << 16;
+    for seq in 0..most + 3 {
+        c.say(1, 0, 0, request(seq));
+    }
+    assert_eq!(c.refusals(0, 1), 3);
+    c.assert_carries_on(&[0, 1]);
+}
+
+#[test]
 fn a_site_founds_groups_for_its_own_processes() {
     let mut c = Cluster::running(3);
     // As `isis_core::group` encodes a creation: variant 0, the name, the group.

@@ -266,7 +266,7 @@ impl Broadcast {
         for (action, payload) in requests {
             self.upcalls.push_back(Upcall::Request {
                 group,
-                number: None,
+                by: None,
                 action,
                 payload,
             });

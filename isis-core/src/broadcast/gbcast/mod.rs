@@ -70,9 +70,10 @@ impl Broadcast {
                 action,
                 payload,
             } => {
+                let from = self.era().sites[from];
                 self.upcalls.push_back(super::Upcall::Request {
                     group,
-                    number: Some(number),
+                    by: Some((from, number)),
                     action,
                     payload,
                 });
