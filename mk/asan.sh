@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Rust tests of isis-core and isis-ffi, and the C tests, under AddressSanitizer and its leak check.
+# The Rust tests of isis-core and isis-ffi, and the C and C++ tests, under AddressSanitizer and its leak check.
 # The compiler is the stable one, told to obey -Z; everything is built apart, in target/asan.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,13 +12,15 @@ SEEDS=${SEEDS:-20} "${CARGO:-cargo}" test --locked --target "$host" -p isis-core
 
 library=$target/$host/release
 ln -sf libisis.so "$library/libisis.so.0"
-mkdir -p "$target/ctests/c99"
-flags=(-std=c99 -O1 -g -fsanitize=address -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Werror
+mkdir -p "$target/ctests/programs"
+flags=(-O1 -g -fsanitize=address -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Werror
   -Iinclude -Ictests)
 link=(-L"$library" -Wl,-rpath,"$(realpath "$library")" -lisis -lpthread)
 for source in ctests/test_*.c; do
   name=$(basename "$source" .c)
-  "${CC:-cc}" "${flags[@]}" -o "$target/ctests/c99/$name" "$source" "${link[@]}"
+  "${CC:-cc}" -std=c99 "${flags[@]}" -o "$target/ctests/programs/$name" "$source" "${link[@]}"
 done
-"${CC:-cc}" "${flags[@]}" -o "$target/ctests/member" bindings/examples/member.c "${link[@]}"
-MEMBER=$target/ctests/member mk/ctest.sh "$target/ctests/c99"
+"${CXX:-c++}" -std=c++17 "${flags[@]}" -o "$target/ctests/programs/test_cpp" ctests/test_cpp.cpp "${link[@]}"
+"${CC:-cc}" -std=c99 "${flags[@]}" -o "$target/ctests/member" bindings/examples/member.c "${link[@]}"
+"${CXX:-c++}" -std=c++17 "${flags[@]}" -o "$target/ctests/member_cpp" bindings/examples/member.cpp "${link[@]}"
+MEMBER=$target/ctests/member MEMBER_CPP=$target/ctests/member_cpp mk/ctest.sh "$target/ctests/programs"

@@ -39,5 +39,6 @@ for folder in "$@"; do
   done
 done
 run "three members" ctests/members.sh "${under[@]}" "${MEMBER:-target/ctests/member}"
+run "three members, in C++" ctests/members.sh "${under[@]}" "${MEMBER_CPP:-target/ctests/member_cpp}"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -7,7 +7,8 @@ export DESTDIR
 C_FLAGS := -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude -Ictests
 C_LINK := -Ltarget/release -Wl,-rpath,'$$ORIGIN/../../release' -lisis -lpthread
 CTESTS := $(basename $(notdir $(wildcard ctests/test_*.c)))
-CTEST_PROGRAMS := $(CTESTS:%=target/ctests/c99/%) $(CTESTS:%=target/ctests/cxx17/%)
+CTEST_PROGRAMS := $(CTESTS:%=target/ctests/c99/%) $(CTESTS:%=target/ctests/cxx17/%) \
+  target/ctests/hpp/test_cpp target/ctests/member target/ctests/member_cpp
 
 .PHONY: ffi header header-check symbols-check ctest ctest-valgrind ctest-programs install install-check
 
@@ -32,21 +33,29 @@ target/ctests/cxx17/%: ctests/%.c $(wildcard ctests/*.h) include/isis.h target/r
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -x c++ $(C_FLAGS) -o $@ $< -x none $(C_LINK)
 
+target/ctests/hpp/test_cpp: ctests/test_cpp.cpp ctests/check.h include/isis.hpp include/isis.h target/release/libisis.so
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(C_FLAGS) -o $@ $< $(C_LINK)
+
+target/ctests/member_cpp: bindings/examples/member.cpp include/isis.hpp include/isis.h target/release/libisis.so
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(C_FLAGS) -o $@ $< -Ltarget/release -Wl,-rpath,'$$ORIGIN/../release' -lisis
+
 target/ctests/member: bindings/examples/member.c include/isis.h target/release/libisis.so
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(C_FLAGS) -o $@ $< -Ltarget/release -Wl,-rpath,'$$ORIGIN/../release' -lisis
 
-ctest-programs: $(CTEST_PROGRAMS) target/ctests/member
+ctest-programs: $(CTEST_PROGRAMS)
 
-ctest: ffi ## the C tests, as C99 and as C++17
+ctest: ffi ## the C tests, as C99 and as C++17, and those of isis.hpp
 	@$(MAKE) --no-print-directory ctest-programs
-	@mk/ctest.sh target/ctests/c99 target/ctests/cxx17
+	@mk/ctest.sh target/ctests/c99 target/ctests/cxx17 target/ctests/hpp
 
 ctest-valgrind: ffi ## the C tests under valgrind memcheck
 	@$(MAKE) --no-print-directory ctest-programs
-	@mk/ctest.sh --valgrind target/ctests/c99
+	@mk/ctest.sh --valgrind target/ctests/c99 target/ctests/hpp
 
-install: ffi ## library, header and isis.pc
+install: ffi ## library, headers and isis.pc
 	@mk/install.sh '$(PREFIX)' '$(LIBDIR)'
 
 install-check: ffi ## installs under target/, then builds with pkg-config alone

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The checked-in header is the one that isis-ffi generates, and compiles without a warning in every
-# standard that C and C++ programs use.
+# standard that C and C++ programs use; isis.hpp in every one that it is for, with clang++ too where that
+# is installed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 passed=0 failed=0
@@ -17,6 +18,13 @@ for std in c99 c11 c17 c2x; do
 done
 for std in c++11 c++14 c++17 c++20 c++23; do
   try "as $std" "${CXX:-c++}" -std=$std -x c++ "${strict[@]}" - <<<'#include <isis.h>'
+done
+for std in c++17 c++20 c++23; do
+  for compiler in "${CXX:-c++}" clang++; do
+    command -v "$compiler" >/dev/null || continue
+    try "isis.hpp as $std by $compiler" "$compiler" -std=$std -x c++ "${strict[@]}" -Wconversion -Wshadow - \
+      <<<'#include <isis.hpp>'
+  done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

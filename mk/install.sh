@@ -18,7 +18,7 @@ in_prefix=$libdir
 case $libdir in "$prefix"/*) in_prefix="\${exec_prefix}/${libdir#"$prefix"/}" ;; esac
 
 install -d "$destdir$prefix/include" "$destdir$libdir/pkgconfig"
-install -m 644 include/isis.h "$destdir$prefix/include/"
+install -m 644 include/isis.h include/isis.hpp "$destdir$prefix/include/"
 install -m 644 $built/libisis.a "$destdir$libdir/"
 install -m 755 $built/libisis.so "$destdir$libdir/libisis.so.$version"
 ln -sf "libisis.so.$version" "$destdir$libdir/$soname"

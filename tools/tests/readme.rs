@@ -36,7 +36,11 @@ fn quote(readme: &str, path: &str) -> String {
 #[test]
 fn the_examples_are_quoted_whole() {
     let readme = read("README.md");
-    for path in ["bindings/examples/member.c", "python/examples/member.py"] {
+    for path in [
+        "bindings/examples/member.c",
+        "bindings/examples/member.cpp",
+        "python/examples/member.py",
+    ] {
         assert_eq!(
             quote(&readme, path),
             read(path),
@@ -48,6 +52,7 @@ fn the_examples_are_quoted_whole() {
 #[test]
 fn the_examples_are_as_short_as_promised() {
     assert!(read("bindings/examples/member.c").lines().count() <= 60);
+    assert!(read("bindings/examples/member.cpp").lines().count() <= 60);
     assert!(read("python/examples/member.py").lines().count() <= 25);
 }
 
