@@ -39,7 +39,7 @@ help: ## show the targets
 	@echo 'make asan                                 the Rust and C tests under AddressSanitizer'
 	@echo 'make soak [SOAK_MINUTES=3] [RECORD=dir]   load, and a kill every 20 s'
 	@echo 'make bench [BENCH_RUNS=3]                 throughput, latency, kill to view, through the C API'
-	@echo 'make install [DESTDIR= PREFIX= LIBDIR=]   library, header and isis.pc'
+	@echo 'make install [DESTDIR= PREFIX= LIBDIR=]   library, headers, isis.pc and CMake package'
 	@echo 'make clean                                remove everything built'
 
 tools:

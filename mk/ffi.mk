@@ -55,8 +55,8 @@ ctest-valgrind: ffi ## the C tests under valgrind memcheck
 	@$(MAKE) --no-print-directory ctest-programs
 	@mk/ctest.sh --valgrind target/ctests/c99 target/ctests/hpp
 
-install: ffi ## library, headers and isis.pc
+install: ffi ## library, headers, isis.pc and the CMake package
 	@mk/install.sh '$(PREFIX)' '$(LIBDIR)'
 
-install-check: ffi ## installs under target/, then builds with pkg-config alone
+install-check: ffi venv ## installs under target/, then builds with pkg-config and CMake alone
 	@mk/install-check.sh

@@ -12,7 +12,7 @@ $(VENV)/.ready: python/requirements-dev.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-venv: $(VENV)/.ready ## .venv with maturin, pytest and mypy
+venv: $(VENV)/.ready ## .venv with maturin, pytest, mypy and cmake
 
 wheel: venv ## the wheel, in target/wheels
 	rm -f $(WHEELS)/isis_groups-*.whl
