@@ -335,9 +335,9 @@ impl Views {
         let reachable = |s: &Site| *s == self.me || !self.links.suspects(*s);
         let mut reachable: BTreeSet<Site> = view.sites().filter(reachable).collect();
         reachable.extend(&inside.successors);
-        let blocked = self.settings.quorum == Quorum::Majority
-            && !(quorum::is_quorum(view, &reachable)
-                && reachable.iter().any(|s| quorum::keeps_founder(view, *s)));
+        // Without quorums a founding site is needed all the same (`may_commit`).
+        let enough = self.settings.quorum == Quorum::None || quorum::is_quorum(view, &reachable);
+        let blocked = !(enough && reachable.iter().any(|s| quorum::keeps_founder(view, *s)));
         if inside.blocked == blocked {
             return;
         }

@@ -91,6 +91,35 @@ fn review_18_without_quorums_one_side_survives_the_healing() {
 }
 
 #[test]
+fn without_quorums_a_site_blocks_when_all_founding_sites_are_gone() {
+    let mut network = Network::new();
+    let start = |network: &mut Network, id: u32, listed: &[u32]| {
+        let mut config = listing(id, listed);
+        config.quorum = Quorum::None;
+        network.start(s(id), &config);
+    };
+    for id in [0, 1] {
+        start(&mut network, id, &[0, 1]);
+    }
+    network.run(10);
+    for id in [2, 3] {
+        start(&mut network, id, &[0, 1, id]);
+        network.run(300);
+    }
+    network.kill(s(0));
+    network.run(300);
+    network.expect_members(&[1, 2, 3]);
+    assert!(network.nodes[&s(2)].reachable);
+    network.cut(&[1], &[2, 3]);
+    network.run(5000);
+    for id in [2, 3] {
+        network.expect_members_at(s(id), &[1, 2, 3]);
+        assert!(!network.nodes[&s(id)].reachable);
+        assert!(network.noted(s(id), |note| matches!(note, Note::Blocked)));
+    }
+}
+
+#[test]
 fn review_22_of_two_sites_the_oldest_goes_on_alone_and_the_younger_does_not() {
     let mut network = Network::formed(2);
     network.kill(s(1));
