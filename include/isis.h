@@ -432,7 +432,7 @@ typedef struct isis_site_options {
      */
     size_t struct_size;
     /**
-     * This site's number, different from all others'.
+     * This site's number, 1 or more, different from all others'.
      */
     uint32_t id;
     /**

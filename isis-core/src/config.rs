@@ -53,7 +53,7 @@ pub enum FirstView {
 /// Everything a site is told when it opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// This site's number.
+    /// This site's number, 1 or more.
     pub id: SiteId,
     /// The cluster's name; sites of different names refuse each other.
     pub cluster: String,
@@ -223,6 +223,11 @@ impl Config {
     }
 
     fn validate_peers(&self) -> Result<(), Error> {
+        // 0 is what an option has that nobody has set.
+        if self.id.0 == 0 || self.peers.contains_key(&SiteId(0)) {
+            let which = if self.id.0 == 0 { "id=0" } else { "peer=0@..." };
+            return Err(invalid(format!("{which}: sites have numbers from 1 on")));
+        }
         if self.peers.contains_key(&self.id) {
             return Err(invalid(format!(
                 "peer {0} has this site's own id {0}: list only the others",
@@ -394,6 +399,8 @@ mod tests {
             ("", &["id= is missing"][..]),
             ("id=x", &["id=", "\"x\"", "a number"]),
             ("id=-1", &["a number"]),
+            ("id=0", &["id=0", "from 1 on"]),
+            ("id=1 peer=0@h:1", &["peer=0@", "from 1 on"]),
             ("id=1 id=2", &["id= comes twice"]),
             (
                 "id=1 lisen=127.0.0.1:1",

@@ -95,7 +95,7 @@ pub const ISIS_FIRST_VIEW_ALONE: u32 = 2;
 pub struct isis_site_options {
     /// sizeof(isis_site_options), set by isis_site_options_init().
     pub struct_size: usize,
-    /// This site's number, different from all others'.
+    /// This site's number, 1 or more, different from all others'.
     pub id: u32,
     /// ISIS_QUORUM_*.
     pub quorum: u32,
