@@ -215,6 +215,7 @@ static void test_configuration(void)
     isis_peer peers[2];
     const char *bad[][2] = {
         {"", "id="},
+        {"id=0", "from 1 on"},
         {"id=1 lisen=127.0.0.1:1", "lisen"},
         {"id=1 listen=nowhere", "listen"},
         {"id=1 peer=2", "peer"},
@@ -225,6 +226,7 @@ static void test_configuration(void)
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
         CODE(isis_site_open_text(bad[i][0], &site), ISIS_EINVAL);
         CHECK(last_error_has(bad[i][1]));
+        CHECK(!last_error_has(isis_strerror(ISIS_EINVAL))); /* printed side by side, nothing twice */
     }
     CODE(isis_site_open_text("id=1 cluster=\xff", &site), ISIS_ENAME);
     CHECK(isis_site_open_text("id=1 listen=0.0.0.0:0 advertise=127.0.0.1:9", &site) < 0);
@@ -236,6 +238,8 @@ static void test_configuration(void)
     CHECK(last_error_has("ISIS_CONFIG"));
 
     isis_site_options_init(&options);
+    CODE(isis_site_open(&options, &site), ISIS_EINVAL);
+    CHECK(last_error_has("id=0"));
     options.id = 1;
     options.quorum = 9;
     CODE(isis_site_open(&options, &site), ISIS_EINVAL);

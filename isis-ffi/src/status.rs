@@ -82,7 +82,19 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure::new(code_of(&error), error.to_string())
+        let code = code_of(&error);
+        let text = match error {
+            // What these say before the colon is what isis_strerror() says of the code.
+            Error::Invalid(text)
+            | Error::Closed(text)
+            | Error::Excluded(text)
+            | Error::Name(text)
+            | Error::Protocol(text)
+            | Error::Busy(text)
+            | Error::NotSupported(text) => text,
+            other => other.to_string(),
+        };
+        Failure::new(code, text)
     }
 }
 

@@ -23,7 +23,7 @@ impl Ending {
         match self {
             Ending::Closed => Error::Closed("the site is closed".into()),
             Ending::Excluded(view) => {
-                Error::Excluded(format!("view {} goes on without it", view.number.0))
+                Error::Excluded(format!("view {} goes on without this site", view.number.0))
             }
             Ending::StoreFailed(error) => error.clone(),
             Ending::Broken(what) => Error::Internal(what.clone()),
