@@ -15,6 +15,7 @@ use crate::ids::{Site, SiteId};
 use crate::machine::transport::{Connection, Effect, Note};
 use crate::machine::{LinkReport, Refusal, TransportToView};
 use crate::time::Time;
+use crate::view::LeftReason;
 use crate::wire::frame::{self, Greeting};
 
 /// How long a connection may take to become established.
@@ -122,8 +123,9 @@ impl Transport {
         out: &mut Vec<Effect>,
     ) {
         let words = words(&reason);
+        let left = peer.is_some_and(|peer| asked_to_leave(&reason, peer));
         transmit(connection, frame::refusal(&reason), out);
-        self.refused(now, connection, peer, words, out);
+        self.refused(now, connection, peer, words, left, out);
     }
 
     /// The peer told us why it does not speak with us.
@@ -138,7 +140,7 @@ impl Transport {
         let words = format!("it says: {}", words(&reason));
         let report = LinkReport::Refused { peer, reason };
         out.push(Effect::ToView(TransportToView::Report(report)));
-        self.refused(now, connection, Some(peer), words, out);
+        self.refused(now, connection, Some(peer), words, false, out);
     }
 
     fn refused(
@@ -147,12 +149,14 @@ impl Transport {
         connection: Connection,
         peer: Option<SiteId>,
         reason: String,
+        left: bool,
         out: &mut Vec<Effect>,
     ) {
         self.counters.refusals += 1;
         out.push(Effect::Note(Note::Refused {
             peer,
             reason: reason.clone(),
+            left,
         }));
         self.close(now, connection, &reason, out);
     }
@@ -246,6 +250,15 @@ impl Transport {
 pub(super) fn transmit(connection: Connection, frame: Bytes, out: &mut Vec<Effect>) {
     let frame = [frame, Bytes::new()];
     out.push(Effect::Transmit { connection, frame });
+}
+
+/// Whether the site is refused because it left, as it wished.
+fn asked_to_leave(reason: &Refusal, id: SiteId) -> bool {
+    let Refusal::Dead(view) = reason else {
+        return false;
+    };
+    let mut left = view.left.iter();
+    left.any(|(site, why)| site.id == id && *why == LeftReason::Asked)
 }
 
 /// A refusal for the log.

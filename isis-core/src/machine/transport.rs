@@ -109,6 +109,8 @@ pub enum Note {
         peer: Option<SiteId>,
         /// In words.
         reason: String,
+        /// We refuse it because it has left, as it wished: nothing is wrong.
+        left: bool,
     },
     /// Bytes that are no frame, or a frame out of place; the connection was closed.
     Garbage {

@@ -174,6 +174,10 @@ impl Shared {
         }
     }
 
+    pub(crate) fn is_closing(&self) -> bool {
+        self.opened.lock().closing
+    }
+
     /// No process can be opened any more; those that live end. False if a close was under way.
     pub(crate) fn close_processes(&self) -> bool {
         let mut opened = self.opened.lock();

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
 use super::broadcast;
 use super::carrier::{Bell, Carrier, Resolved};
@@ -229,10 +229,15 @@ impl Shared {
                 count(&counters.resumed_sessions);
                 info!("site {me}: the session with {with} goes on over a new connection");
             }
-            Note::Refused { peer, reason } => {
+            Note::Refused { peer, reason, left } => {
+                // What was under way when a site left, as it wished, finds no session: as it should.
+                let level = match left || self.is_closing() {
+                    true => Level::Debug,
+                    false => Level::Warn,
+                };
                 if count(&counters.refused_handshakes).is_worth_a_line() {
                     let peer = peer.map_or(String::from("a peer"), |p| format!("site {p}"));
-                    warn!("site {me}: no session with {peer}: {reason}");
+                    log!(level, "site {me}: no session with {peer}: {reason}");
                 }
             }
             Note::Garbage { what } => {

@@ -15,6 +15,7 @@ use crate::machine::{
     Evidence, FromPeer, Lane, LinkReport, Packet, Refusal, TransportToView, ViewToTransport,
 };
 use crate::time::Time;
+use crate::view::LeftReason;
 use crate::wire::frame::{self, Content, Frame, Greeting, Status, Stream};
 
 /// Site 1, with a clock.
@@ -143,6 +144,7 @@ fn refused(id: u32, reason: &str) -> Effect {
     Effect::Note(Note::Refused {
         peer: Some(SiteId(id)),
         reason: reason.to_string(),
+        left: false,
     })
 }
 
@@ -308,6 +310,7 @@ fn a_peer_without_a_common_version_is_refused_before_it_is_understood() {
     let note = Effect::Note(Note::Refused {
         peer: None,
         reason: "I speak versions 1 to 1".to_string(),
+        left: false,
     });
     let told = transmit(9, refusal, Bytes::new());
     assert_eq!(effects, [told, note, close(9)]);
@@ -377,6 +380,23 @@ fn a_view_tells_the_excluded_that_they_are_dead_for_ever() {
     assert_eq!(one.accept(10, &greeting(2, 1)), told(10));
     // The next incarnation may come.
     assert_eq!(one.accept(11, &greeting(2, 2))[0], up(2, 2));
+}
+
+#[test]
+fn who_left_as_it_wished_is_refused_like_that() {
+    let mut one = One::with_two();
+    let both = view(0, &[site(1, 1), site(2, 1)]);
+    one.view(ViewToTransport::Install(both.clone()));
+    let mut without = view(1, &[site(1, 1)]);
+    without.highest = both.highest;
+    without.left = vec![(site(2, 1), LeftReason::Asked)];
+    let left = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Note(Note::Refused { left: true, .. })))
+    };
+    assert!(left(&one.view(ViewToTransport::Install(without))));
+    assert!(left(&one.accept(10, &greeting(2, 1))));
 }
 
 #[test]
