@@ -24,4 +24,5 @@ mod s3_primitives;
 mod s4_protocols;
 mod safe;
 mod traces;
+mod traps;
 mod view;

@@ -32,6 +32,22 @@ fn review_4_two_two_and_one_resume_too() {
     network.expect_view("v0", &[0, 1, 2, 3, 4]);
 }
 
+/// PROPERTIES V1: without a quorum each of the two would go on without the other.
+#[test]
+fn v1_two_that_suspect_each_other_make_no_two_views() {
+    let mut network = Network::formed(3);
+    network.kill(s(0));
+    network.cut(&[1], &[2]);
+    network.run(5000);
+    for id in [1, 2] {
+        assert_eq!(network.view_of(s(id)), "v0 [0.1 1.1 2.1]");
+        assert!(!network.nodes[&s(id)].reachable);
+    }
+    network.heal();
+    network.until("they go on together", |n| n.settled(&[1, 2]));
+    network.check();
+}
+
 #[test]
 fn a_minority_blocks_and_is_told_when_it_is_over() {
     let mut network = Network::formed(5);
