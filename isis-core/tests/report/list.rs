@@ -67,6 +67,42 @@ fn the_list_and_the_tests_correspond() {
     assert!(unlisted.is_empty(), "not in PROMISES.md: {unlisted:?}");
 }
 
+/// The tests of a folder of this crate and of all folders in it.
+fn tests_under(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.extension() {
+            _ if path.is_dir() => tests_under(&path),
+            Some(rust) if rust == "rs" => tests_in(&fs::read_to_string(&path).unwrap()),
+            _ => BTreeSet::new(),
+        })
+        .collect()
+}
+
+/// `docs/CORRECTNESS.md` names tests that exist, for every trap.
+#[test]
+fn every_trap_has_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests: BTreeSet<String> = ["src", "tests"]
+        .iter()
+        .flat_map(|folder| tests_under(&root.join(folder)))
+        .collect();
+    let page = read("../docs/CORRECTNESS.md");
+    let (_, traps) = page.split_once("\n## Traps\n").expect("the table of traps");
+    let rows = traps
+        .lines()
+        .filter(|l| l.starts_with("| ") && !l.starts_with("| trap"));
+    for row in rows {
+        let cell = row.split(" | ").nth(2).unwrap_or_default();
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for test in named {
+            assert!(tests.contains(test), "there is no test {test}: {row}");
+        }
+    }
+}
+
 /// The scenarios that this list must not lose.
 #[test]
 fn every_scenario_is_named() {
