@@ -119,10 +119,9 @@ fn every_scenario_is_named() {
         wanted.filter(|n| !named(n)).collect()
     };
     let mut review = (1..=12)
-        .chain(14..=22)
-        .chain([25, 27, 34, 35, 36])
-        .chain(44..=47)
-        .chain(49..=55);
+        .chain(13..=25)
+        .chain([27, 34, 35, 36])
+        .chain(44..=55);
     assert_eq!(missing("review_", &mut review), [0; 0]);
     assert_eq!(missing("trace_", &mut (1..=9)), [0; 0]);
     assert_eq!(missing("c", &mut (1..=6)), [0; 0]);
