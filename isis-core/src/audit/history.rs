@@ -403,8 +403,25 @@ impl<'a> History<'a> {
     fn find_missed(&self, n: Number) -> Option<ProcessId> {
         let broadcast = &self.broadcasts[n];
         let destinations = self.certain_destinations(n);
-        let missed = |q: &&ProcessId| broadcast.taken_by(**q).is_none() && self.survived(**q);
+        let missed = |q: &&ProcessId| {
+            broadcast.taken_by(**q).is_none()
+                && self.survived(**q)
+                && self.saw_the_end_of(broadcast.id.sender, **q)
+        };
         destinations.iter().find(missed).copied()
+    }
+
+    /// False if the sender's site failed, and the process was closed before it was told: what others
+    /// have of that sender may have been on its way to it. Recorded histories alone have processes that
+    /// were closed and survived.
+    fn saw_the_end_of(&self, sender: ProcessId, q: ProcessId) -> bool {
+        let failed = self.lives.get(&sender).is_some_and(|life| life.crashed);
+        let told = |(_, step): &(At, Step<'_>)| match step {
+            Step::SiteView(view) => !view.contains(sender.site),
+            _ => false,
+        };
+        let steps = |q| self.lives.get(q).map_or(&[][..], |life| &life.steps);
+        !(self.merged && failed) || steps(&q).iter().any(told)
     }
 
     /// The text of a record, for messages, with its place in the recorded history.
