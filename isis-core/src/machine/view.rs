@@ -61,6 +61,8 @@ pub enum Effect {
 pub enum Note {
     /// The first view waits for these, in words.
     WaitingFor(String),
+    /// The view that this site asks to join is full; in words.
+    WaitingForRoom(String),
     /// The view after the last one that the store knows waits for these, in words: they may have failed
     /// later than this site, or are needed for a quorum (R9).
     WaitingForLast {

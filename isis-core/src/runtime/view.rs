@@ -148,6 +148,9 @@ impl Shared {
                     info!("site {me}: the first view waits for {whom}");
                 }
             }
+            Note::WaitingForRoom(why) => {
+                warn!("site {me}: waits until another one leaves: {why}");
+            }
             Note::WaitingForLast {
                 epoch,
                 number,

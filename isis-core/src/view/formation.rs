@@ -19,7 +19,7 @@ use super::message::{Durable, Message, Status};
 use super::step::Step;
 use super::{Member, Phase, SiteView, Views, quorum};
 use crate::config::FirstView;
-use crate::ids::{Epoch, Incarnation, Site, SiteId, ViewNumber};
+use crate::ids::{Epoch, Incarnation, MAX_SITES, Site, SiteId, ViewNumber};
 use crate::machine::ViewToTransport;
 use crate::machine::view::Note;
 use crate::time::Time;
@@ -221,6 +221,10 @@ impl Views {
             true => self.links.heard().collect(),
             false => view.sites().filter(|s| self.links.hears(*s)).collect(),
         };
+        if view.members.len() >= MAX_SITES && view.seat(self.me).is_none() {
+            let text = format!("the site view has {MAX_SITES} sites, as many as there can be");
+            say(&mut outside.missing, text, Note::WaitingForRoom, step);
+        }
         outside.joining = Some(view);
         outside.successors.clear();
         outside.strays.clear();

@@ -202,6 +202,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::ids::{Epoch, Incarnation, SiteId};
+    use crate::machine::view::Effect;
     use crate::time::Time;
 
     fn site(id: usize) -> Site {
@@ -211,24 +212,26 @@ mod tests {
         }
     }
 
-    /// How many sites the manager of a view of so many would have in the next one, if many apply.
-    fn after_many_applied(sites: usize) -> usize {
-        let members: Vec<Site> = (0..sites).map(site).collect();
-        let view = SiteView {
+    fn view_of(members: &[Site]) -> SiteView {
+        let member = |site: &Site| Member {
+            site: *site,
+            address: String::new(),
+        };
+        SiteView {
             epoch: Epoch(1),
             number: ViewNumber(7),
-            members: members
-                .iter()
-                .map(|site| Member {
-                    site: *site,
-                    address: String::new(),
-                })
-                .collect(),
-            joined: members.clone(),
+            members: members.iter().map(member).collect(),
+            joined: members.to_vec(),
             left: Vec::new(),
             founding: Vec::from([SiteId(0)]),
             highest: BTreeMap::from_iter(members.iter().map(|s| (s.id, s.incarnation))),
-        };
+        }
+    }
+
+    /// How many sites the manager of a view of so many would have in the next one, if many apply.
+    fn after_many_applied(sites: usize) -> usize {
+        let members: Vec<Site> = (0..sites).map(site).collect();
+        let view = view_of(&members);
         let mut out = Vec::new();
         let step = &mut Step {
             now: Time(0),
@@ -265,5 +268,32 @@ mod tests {
         assert_eq!(after_many_applied(3), 6);
         assert_eq!(after_many_applied(MAX_SITES - 1), MAX_SITES);
         assert_eq!(after_many_applied(MAX_SITES), MAX_SITES);
+    }
+
+    /// Whether a site says that it waits for room when it asks to join a view of so many.
+    fn says_that_it_is_full(sites: usize) -> bool {
+        let members: Vec<Site> = (0..sites).map(site).collect();
+        let me = site(2 * MAX_SITES);
+        let config = Config::new(me.id);
+        let mut out = Vec::new();
+        let step = &mut Step {
+            now: Time(0),
+            out: &mut out,
+        };
+        let mut views = Views::new(&config, me, String::new(), None, 1, step.now);
+        let mut view = view_of(&members);
+        views.on_running(view.clone(), step);
+        view.number.0 += 1;
+        views.on_running(view, step);
+        let said = |effect: &&Effect| matches!(effect, Effect::Note(Note::WaitingForRoom(_)));
+        let times = out.iter().filter(said).count();
+        assert!(times <= 1, "once for all views");
+        times == 1
+    }
+
+    #[test]
+    fn who_waits_because_the_view_is_full_says_so_once() {
+        assert!(says_that_it_is_full(MAX_SITES));
+        assert!(!says_that_it_is_full(MAX_SITES - 1));
     }
 }
