@@ -973,8 +973,9 @@ int isis_site_open_text(const char *config, isis_site *out);
  * wrong with ending the program instead.
  * Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
  * Codes: ISIS_EINVAL, ISIS_ECLOSED bad or closed handle (a second close, too); ISIS_ETIMEDOUT it
- * is closed, but the others may have to find out by themselves; ISIS_EBUSY would block inside a
- * callback: pass 0; ISIS_ENOMEM no thread left to go on in: pass another timeout.
+ * is closed, but the others may have to find out by themselves, isis_last_error() says why;
+ * ISIS_EBUSY would block inside a callback: pass 0; ISIS_ENOMEM no thread left to go on in: pass
+ * another timeout.
  */
 int isis_site_close(isis_site site,
                     int timeout_ms);

@@ -15,6 +15,10 @@ pub enum Error {
     /// The time given ran out. The operation goes on; its outcome comes as a *completed* event.
     #[error("timed out")]
     TimedOut,
+    /// The site is closed, but the time given ran out before the others knew of it, and why. They will
+    /// take it for failed.
+    #[error("closed before the others knew: {0}")]
+    NotTold(String),
     /// Back-pressure: nothing was started; a *writable* event follows.
     #[error("would block: too many broadcasts are still undelivered somewhere")]
     WouldBlock,

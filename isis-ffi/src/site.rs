@@ -413,8 +413,9 @@ fn set_size(field: &mut usize, value: u64) {
 /// wrong with ending the program instead.
 /// Thread: any; inside a callback with a timeout of 0. Blocking: as `timeout_ms` says.
 /// Codes: ISIS_EINVAL, ISIS_ECLOSED bad or closed handle (a second close, too); ISIS_ETIMEDOUT it
-/// is closed, but the others may have to find out by themselves; ISIS_EBUSY would block inside a
-/// callback: pass 0; ISIS_ENOMEM no thread left to go on in: pass another timeout.
+/// is closed, but the others may have to find out by themselves, isis_last_error() says why;
+/// ISIS_EBUSY would block inside a callback: pass 0; ISIS_ENOMEM no thread left to go on in: pass
+/// another timeout.
 #[unsafe(no_mangle)]
 pub extern "C" fn isis_site_close(site: isis_site, timeout_ms: c_int) -> c_int {
     boundary(|| {
@@ -446,7 +447,7 @@ pub extern "C" fn isis_site_close(site: isis_site, timeout_ms: c_int) -> c_int {
         }
         SITES.retire(site, ISIS_ECLOSED);
         match farewell {
-            Err(Error::TimedOut) => Err(Error::TimedOut.into()),
+            Err(error @ Error::NotTold(_)) => Err(error.into()),
             // Or it had ended already: excluded, or halted.
             _ => Ok(ISIS_OK),
         }

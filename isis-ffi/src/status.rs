@@ -103,7 +103,7 @@ pub(crate) fn code_of(error: &Error) -> c_int {
     match error {
         Error::Invalid(_) => ISIS_EINVAL,
         Error::Closed(_) => ISIS_ECLOSED,
-        Error::TimedOut => ISIS_ETIMEDOUT,
+        Error::TimedOut | Error::NotTold(_) => ISIS_ETIMEDOUT,
         Error::WouldBlock => ISIS_EAGAIN,
         Error::TooLarge { .. } => ISIS_EMSGSIZE,
         Error::NotMember => ISIS_ENOTMEMBER,

@@ -37,7 +37,7 @@ pub fn exception(error: Error) -> PyErr {
     match error {
         Error::Invalid(_) | Error::Name(_) => ArgumentError::new_err(text),
         Error::Closed(_) => ClosedError::new_err(text),
-        Error::TimedOut => IsisTimeoutError::new_err(text),
+        Error::TimedOut | Error::NotTold(_) => IsisTimeoutError::new_err(text),
         Error::WouldBlock => FlowControlError::new_err(text),
         Error::TooLarge { .. } => MessageTooLargeError::new_err(text),
         Error::NotMember => NotMemberError::new_err(text),

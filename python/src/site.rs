@@ -342,7 +342,7 @@ impl Site {
     ///
     /// Closing again does nothing. With ``timeout=0`` it only starts, and goes on by itself for at most
     /// five seconds. Raises
-    /// :class:`IsisTimeoutError` when the site has stopped but the others may not know yet,
+    /// :class:`IsisTimeoutError` when the site has stopped but the others may not know yet, and why,
     /// :class:`BusyError` inside a callback.
     #[pyo3(signature = (timeout=None))]
     fn close(&self, py: Python<'_>, timeout: Option<Timeout>) -> PyResult<()> {

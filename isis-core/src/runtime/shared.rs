@@ -191,8 +191,8 @@ impl Shared {
     }
 
     /// Waits until the processes have ended and the others have agreed on a view without this site.
-    /// False if the time runs out.
-    pub(crate) fn tell_others(&self, deadline: Option<Instant>) -> bool {
+    /// If the time runs out the error names the reason.
+    pub(crate) fn tell_others(&self, deadline: Option<Instant>) -> Result<(), Error> {
         let sites = || self.sites.load(Ordering::Relaxed);
         let over = || self.ending().is_some();
         let none = || self.processes.load(Ordering::Relaxed) == 0;
@@ -200,7 +200,8 @@ impl Shared {
             (sites() == 0 || over() || none()).then_some(())
         });
         if ended.is_none() {
-            return false;
+            let why = "broadcasts of its processes are not received and final everywhere yet";
+            return Err(Error::NotTold(why.into()));
         }
         if let Some(recorder) = &self.recorder {
             recorder.leaving();
@@ -209,7 +210,26 @@ impl Shared {
         let left = || self.left.load(Ordering::Relaxed);
         let left = self.wait(deadline, || (sites() < 2 || left() || over()).then_some(()));
         self.told.store(left.is_some(), Ordering::Relaxed);
-        left.is_some()
+        left.ok_or_else(|| Error::NotTold(self.why_it_stays()))
+    }
+
+    /// Why the others have not agreed on a view without this site, which wished to leave.
+    fn why_it_stays(&self) -> String {
+        let Some(view) = self.view() else {
+            return String::from("there is no site view yet");
+        };
+        let number = view.number.0;
+        let mut founders = view.sites().filter(|s| view.founding.contains(&s.id));
+        if founders.all(|s| s == self.me) {
+            return format!(
+                "it is the last founding site of view {number}, which can only leave when it is alone; \
+                 close the other sites first"
+            );
+        }
+        match self.is_blocked() {
+            true => format!("no quorum of view {number} is reachable"),
+            false => format!("they have not agreed on a view after {number} in this time"),
+        }
     }
 
     // --- the library's threads ---

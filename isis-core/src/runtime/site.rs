@@ -210,7 +210,7 @@ impl Site {
     }
 
     /// Ends the processes (R31), leaves the site view (R6), ends the threads, closes the sockets.
-    /// When it returns the site has stopped; [`Error::TimedOut`] if the others may not know yet: they will
+    /// When it returns the site has stopped; [`Error::NotTold`] if the others may not know yet: they will
     /// take it for failed. The last founding site is let go only when it is alone (R5): close the sites
     /// that nobody lists before it, or give a timeout.
     pub fn close(&self, timeout: Option<Duration>) -> Result<(), Error> {
@@ -255,13 +255,11 @@ impl Handle {
     fn finish_close(&self, timeout: Option<Duration>) -> Result<(), Error> {
         let told = self.shared.tell_others(deadline(timeout));
         self.halt();
-        if told {
-            info!("site {}: closed", self.shared.me);
-            Ok(())
-        } else {
-            warn!("site {}: closed before the others knew", self.shared.me);
-            Err(Error::TimedOut)
+        match &told {
+            Ok(()) => info!("site {}: closed", self.shared.me),
+            Err(why) => warn!("site {}: {why}", self.shared.me),
         }
+        told
     }
 
     fn halt(&self) {
