@@ -218,7 +218,7 @@ static void test_group()
     b.gbcastv({in, in});
     q.flush(patience);
     q.bcast_to({p.id(), q.id()}, "list", "to");
-    q.bcast_tov({p.id(), q.id()}, "list", {in, two});
+    q.bcast_tov({p.id(), q.id()}, "list", {in, two}, ISIS_SAFE);
     q.obcast_to({p.id()}, isis::causal, "o", ISIS_UNORDERED);
     q.obcast_tov({p.id()}, "x,y", {two});
     until({p.ref()}, [&] { return told.size() == 10; });
