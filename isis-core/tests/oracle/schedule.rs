@@ -115,7 +115,8 @@ fn site(id: u32) -> Site {
 fn draw_config(rng: &mut Rng) -> Config {
     let mut config = Config::new(SiteId(0));
     config.along_bytes = [0, 16 << 10][rng.index(2)];
-    config.patience = Duration::from_micros([STEP, 4 * STEP, 20 * STEP, 100_000][rng.index(4)]);
+    let patience = [STEP, STEP, 4 * STEP, 4 * STEP, 20 * STEP, 100_000];
+    config.patience = Duration::from_micros(patience[rng.index(6)]);
     config
 }
 
