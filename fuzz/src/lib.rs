@@ -17,8 +17,6 @@ mod draw;
 mod links;
 #[path = "../../isis-core/tests/hostile/random.rs"]
 mod random;
-#[path = "../../isis-core/tests/sim/rng.rs"]
-mod rng;
 #[path = "../../isis-core/tests/hostile/targets.rs"]
 pub mod targets;
 #[path = "../../isis-core/tests/hostile/views.rs"]

@@ -21,6 +21,8 @@ pub mod order;
 #[cfg(feature = "std")]
 #[allow(clippy::disallowed_types)]
 pub mod runtime;
+#[cfg(feature = "simulator")]
+pub mod sim;
 pub mod time;
 pub mod view;
 pub mod wire;

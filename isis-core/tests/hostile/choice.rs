@@ -1,10 +1,10 @@
 //! Where a run's choices come from: a seed, or bytes that a fuzzer makes up.
 
-use crate::rng::Rng;
+use isis_core::sim::Chance;
 
 pub enum Choice {
     Seed {
-        rng: Rng,
+        rng: Chance,
         /// Steps that are left.
         steps: u64,
     },
@@ -14,7 +14,7 @@ pub enum Choice {
 
 impl Choice {
     pub fn seed(seed: u64, steps: std::ops::RangeInclusive<u64>) -> Choice {
-        let mut rng = Rng::new(seed);
+        let mut rng = Chance::new(seed);
         let steps = rng.within(*steps.start(), *steps.end());
         Choice::Seed { rng, steps }
     }
@@ -36,7 +36,7 @@ impl Choice {
 
     pub fn next(&mut self) -> u64 {
         match self {
-            Choice::Seed { rng, .. } => rng.next(),
+            Choice::Seed { rng, .. } => rng.draw(),
             Choice::Tape(bytes) => {
                 let eight = bytes.by_ref().take(8);
                 eight.fold(0, |all, byte| all << 8 | u64::from(byte))

@@ -20,8 +20,6 @@ mod draw;
 mod known;
 mod links;
 mod random;
-#[path = "../sim/rng.rs"]
-mod rng;
 mod targets;
 mod views;
 mod words;

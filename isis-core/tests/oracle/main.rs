@@ -10,8 +10,6 @@
 mod acts;
 #[path = "../sim/properties/mod.rs"]
 mod properties;
-#[path = "../sim/rng.rs"]
-mod rng;
 mod schedule;
 
 use isis_core::audit::trace;

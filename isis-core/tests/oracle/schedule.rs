@@ -18,8 +18,8 @@ use isis_core::time::Time;
 use isis_core::view::{LeftReason, Member, SiteView};
 
 use crate::properties;
-use crate::rng::Rng;
 use crate::trace::{Delivered, Sent, Trace, What, digest};
+use isis_core::sim::Chance;
 
 /// Properties of site views: here they are given.
 const GIVEN: [&str; 3] = ["M6", "M7", "M9"];
@@ -43,7 +43,7 @@ pub struct Verdict {
 }
 
 pub struct Run {
-    pub rng: Rng,
+    pub rng: Chance,
     now: u64,
     trace: Trace,
     hosts: BTreeMap<Site, Host>,
@@ -112,7 +112,7 @@ fn site(id: u32) -> Site {
 }
 
 /// Small bodies count as large now and then, and patience may end after a few steps.
-fn draw_config(rng: &mut Rng) -> Config {
+fn draw_config(rng: &mut Chance) -> Config {
     let mut config = Config::new(SiteId(0));
     config.along_bytes = [0, 16 << 10][rng.index(2)];
     let patience = [STEP, STEP, 4 * STEP, 4 * STEP, 20 * STEP, 100_000];
@@ -122,7 +122,7 @@ fn draw_config(rng: &mut Rng) -> Config {
 
 impl Run {
     fn new(seed: u64, verbose: bool) -> Run {
-        let mut rng = Rng::new(seed);
+        let mut rng = Chance::new(seed);
         let n = rng.within(2, 5) as u32;
         let first = rng.within(1, u64::from(n)) as u32;
         let (crashes, sends) = (rng.below(3), rng.within(3, 60));

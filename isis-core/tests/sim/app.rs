@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use isis_core::Error;
-use isis_core::audit::trace::{Delivered, Sent, What, digest};
-use isis_core::delivery::{Endpoint, Event, GroupView, Label, Limits, Olabel, Outcome};
+use isis_core::delivery::{Event, GroupView, Olabel, Outcome};
 use isis_core::ids::{Class, GroupId, MessageId, ProcessId};
-use isis_core::machine::broadcast::{Address, Call, ToEndpoint};
+use isis_core::machine::broadcast::Address;
+use isis_core::sim::Process;
 use isis_core::view::SiteView;
 
+use super::cluster::{Env, Node};
 use super::options::Operation;
 use super::properties::l4_calls::{self, Calls};
-use super::site::Env;
 
 /// What an open operation is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,6 @@ enum Started {
 
 #[derive(Debug)]
 pub struct App {
-    pub endpoint: Endpoint,
     /// As taken.
     site_view: Option<Arc<SiteView>>,
     groups: BTreeMap<GroupId, Arc<GroupView>>,
@@ -43,17 +42,19 @@ pub struct App {
     slow: bool,
     /// It was closed and does not look at its events any more.
     deaf: bool,
-    pub closed: bool,
-    pub ended: bool,
-    /// A wake-up for taking events is scheduled.
-    pub awake: bool,
+    closed: bool,
+    ended: bool,
+}
+
+/// Lets a process do one thing of the kind drawn, if it can.
+pub fn operate(node: &mut Node, process: u32, operation: Operation, env: &mut Env<'_>) {
+    node.act(process, |app, process| app.operate(process, operation, env));
 }
 
 impl App {
-    pub fn new(id: ProcessId, limits: Limits, env: &mut Env<'_>) -> App {
-        let slow = env.rng.per_mille(env.options.slow);
+    pub fn new(env: &mut Env<'_>) -> App {
+        let slow = env.chance.per_mille(env.world.options.slow);
         App {
-            endpoint: Endpoint::new(id, limits),
             site_view: None,
             groups: BTreeMap::new(),
             watched: BTreeSet::new(),
@@ -65,109 +66,58 @@ impl App {
             deaf: false,
             closed: false,
             ended: false,
-            awake: false,
         }
-    }
-
-    fn id(&self) -> ProcessId {
-        self.endpoint.id()
-    }
-
-    /// From the broadcast machine. Says after which time it looks at its events, if it must be woken.
-    pub fn push(&mut self, item: ToEndpoint, env: &mut Env<'_>) -> Option<u64> {
-        if let ToEndpoint::Event {
-            event: Event::Message(m),
-            after,
-        } = &item
-        {
-            env.record(What::Placed(self.id(), m.id, after.clone()));
-        }
-        self.endpoint.push(item);
-        let endpoint = &mut self.endpoint;
-        self.statuses
-            .retain(|token| endpoint.outcome(*token).is_none());
-        if self.awake || self.deaf || self.endpoint.pending() == 0 {
-            return None;
-        }
-        self.awake = true;
-        Some(self.think(env))
     }
 
     /// How long it lets its events wait.
-    pub fn think(&self, env: &mut Env<'_>) -> u64 {
-        let most = match (env.smooth, self.slow) {
+    pub fn pace(&self, env: &mut Env<'_>) -> Option<u64> {
+        let think = env.world.options.think;
+        let most = match (env.quiet, self.slow) {
             (true, _) => 1000,
-            (false, true) => env.options.think * 50,
-            (false, false) => env.options.think,
+            (false, true) => think * 50,
+            (false, false) => think,
         };
-        env.rng.below(most + 1)
+        (!self.deaf).then(|| env.chance.below(most + 1))
     }
 
-    /// Takes some events; the calls that follow are for the broadcast machine. Says whether more wait.
-    pub fn take(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) -> bool {
-        self.awake = false;
-        let some = if self.slow { 2 } else { env.rng.within(1, 16) };
+    /// Takes some events, and answers some of them.
+    pub fn take(&mut self, process: &mut Process, env: &mut Env<'_>) {
+        let some = if self.slow {
+            2
+        } else {
+            env.chance.within(1, 16)
+        };
         for _ in 0..some {
-            let Some(event) = self.endpoint.next() else {
+            let Some(event) = process.next(env) else {
                 break;
             };
-            self.took(event, env, calls);
+            self.took(event, process, env);
         }
-        calls.extend(self.endpoint.taken());
-        !self.deaf && self.endpoint.pending() > 0
     }
 
-    fn took(&mut self, event: Event, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        let me = self.id();
+    fn took(&mut self, event: Event, process: &mut Process, env: &mut Env<'_>) {
+        let me = process.id();
         assert!(!self.ended, "X2: {me} gets {event:?} after its last event");
         match event {
-            Event::Message(m) => {
-                let (id, group, label) = (m.id, m.group, m.label);
-                let (length, digest) = (m.payload.len(), digest(&m.payload));
-                env.record(What::Deliver(
-                    me,
-                    Delivered {
-                        id,
-                        group,
-                        label,
-                        length,
-                        digest,
-                    },
-                ));
-                if env.rng.per_mille(env.options.echo) && env.budget > 0 {
-                    self.send_something(env, calls);
+            Event::Message(_) => {
+                if env.chance.per_mille(env.world.options.echo) && env.world.budget > 0 {
+                    self.send_something(process, env);
                 }
             }
-            Event::View(view) => self.took_view(view, env),
-            Event::Undeliverable(id) => {
-                env.counts.undeliverable += 1;
-                env.record(What::Undeliverable(id));
-            }
-            Event::SiteView(view) => {
-                env.record(What::SiteView(me, view.clone()));
-                self.site_view = Some(view);
-            }
-            Event::Blocked => {
-                self.blocked = true;
-                env.record(What::Blocked(me));
-            }
-            Event::Unblocked => {
-                self.blocked = false;
-                env.record(What::Unblocked(me));
-            }
+            Event::View(view) => self.took_view(me, view),
+            Event::Undeliverable(_) => env.world.counts.undeliverable += 1,
+            Event::SiteView(view) => self.site_view = Some(view),
+            Event::Blocked => self.blocked = true,
+            Event::Unblocked => self.blocked = false,
             Event::Writable => self.waits_for_room = false,
-            Event::Completed { token, result } => self.completed(token, &result, env),
+            Event::Completed { token, result } => self.completed(me, token, &result),
             Event::Excluded(_) => {}
-            Event::Closed => {
-                self.ended = true;
-                env.record(What::Ended(me));
-            }
+            Event::Closed => self.ended = true,
         }
     }
 
-    fn took_view(&mut self, view: Arc<GroupView>, env: &mut Env<'_>) {
-        let (me, group) = (self.id(), view.group);
-        env.record(What::View(me, view.clone()));
+    fn took_view(&mut self, me: ProcessId, view: Arc<GroupView>) {
+        let group = view.group;
         if view.members.is_empty() || view.members.contains(&me) {
             self.watched.remove(&group);
         }
@@ -178,13 +128,9 @@ impl App {
         }
     }
 
-    fn completed(&mut self, token: u64, result: &Result<Outcome, Error>, env: &mut Env<'_>) {
+    fn completed(&mut self, me: ProcessId, token: u64, result: &Result<Outcome, Error>) {
         let started = self.operations.remove(&token);
         let fits = match (&started, result) {
-            (Some(Started::Flush), Ok(Outcome::Flushed)) => {
-                env.record(What::FlushEnd(self.id(), token));
-                true
-            }
             (Some(Started::Lookup), Ok(Outcome::Watching(group))) => {
                 if !self.groups.contains_key(group) {
                     self.watched.insert(*group);
@@ -193,103 +139,84 @@ impl App {
             }
             (Some(Started::Leave), Ok(Outcome::Left(group))) => {
                 self.watched.remove(group);
-                env.record(What::Left(self.id(), *group));
                 true
             }
-            (Some(Started::Join), Ok(Outcome::Joined(_)))
+            (Some(Started::Flush), Ok(Outcome::Flushed))
+            | (Some(Started::Join), Ok(Outcome::Joined(_)))
             | (Some(Started::Close), Ok(Outcome::Closed)) => true,
             (Some(_), Err(_)) => true,
             _ => false,
         };
-        assert!(fits, "X2: {} gets {result:?} for {started:?}", self.id());
+        assert!(fits, "X2: {me} gets {result:?} for {started:?}");
     }
 
-    /// Does one thing of the kind drawn, if it can.
-    pub fn operate(&mut self, operation: Operation, env: &mut Env<'_>, calls: &mut Vec<Call>) {
+    fn operate(&mut self, process: &mut Process, operation: Operation, env: &mut Env<'_>) {
         match operation {
             Operation::Flush => {
-                if let Ok((token, call)) = self.endpoint.flush() {
-                    env.record(What::FlushBegin(self.id(), token));
-                    self.start(token, Started::Flush, call, calls);
+                if let Ok(token) = process.flush(env) {
+                    self.operations.insert(token, Started::Flush);
                 }
             }
-            Operation::Status => self.ask_status(env, calls),
-            Operation::Join => self.join(env, calls),
-            Operation::Lookup => self.lookup(env, calls),
-            Operation::Leave => self.leave(env, calls),
+            Operation::Status => self.ask_status(process, env),
+            Operation::Join => self.join(process, env),
+            Operation::Lookup => {
+                let name = draw_name(env);
+                if let Ok(token) = process.lookup(env, &name) {
+                    self.operations.insert(token, Started::Lookup);
+                }
+            }
+            Operation::Leave => {
+                if let Some(group) = self.some_group(env)
+                    && let Ok(token) = process.leave(env, group)
+                {
+                    self.operations.insert(token, Started::Leave);
+                }
+            }
             Operation::Open => {}
-            send => self.send(send, env, calls),
+            send => self.send(process, send, env),
         }
     }
 
-    fn start(&mut self, token: u64, what: Started, call: Call, calls: &mut Vec<Call>) {
-        self.operations.insert(token, what);
-        calls.push(call);
-    }
-
-    pub fn join(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        let name = format!("group{}", env.rng.below(env.options.groups as u64));
-        if let Ok((token, call)) = self.endpoint.join(&name) {
-            env.record(What::AskJoin(self.id(), name));
-            self.start(token, Started::Join, call, calls);
+    pub fn join(&mut self, process: &mut Process, env: &mut Env<'_>) {
+        let name = draw_name(env);
+        if let Ok(token) = process.join(env, &name) {
+            self.operations.insert(token, Started::Join);
         }
     }
 
-    fn lookup(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        let name = format!("group{}", env.rng.below(env.options.groups as u64));
-        if let Ok((token, call)) = self.endpoint.lookup(&name) {
-            env.record(What::AskLookup(self.id(), name));
-            self.start(token, Started::Lookup, call, calls);
-        }
-    }
-
-    fn leave(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        if let Some(group) = self.some_group(env)
-            && let Ok((token, call)) = self.endpoint.leave(group)
-        {
-            env.record(What::AskLeave(self.id(), group));
-            self.start(token, Started::Leave, call, calls);
-        }
-    }
-
-    fn ask_status(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        let class = if env.rng.per_mille(500) {
+    fn ask_status(&mut self, process: &mut Process, env: &mut Env<'_>) {
+        let class = if env.chance.per_mille(500) {
             Class::Bcast
         } else {
             Class::Obcast
         };
         let id = MessageId {
-            sender: self.id(),
+            sender: process.id(),
             class,
-            seq: env.rng.within(1, 10),
+            seq: env.chance.within(1, 10),
         };
-        if let Ok((token, call)) = self.endpoint.status(id) {
-            self.endpoint.expect(token);
-            self.statuses.push(token);
-            calls.push(call);
-        }
+        self.statuses.extend(process.status(id));
     }
 
     /// Ends the process; half of those that end take nothing more.
-    pub fn close(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        if let Ok((token, call)) = self.endpoint.close() {
-            env.record(What::Close(self.id()));
+    pub fn close(&mut self, process: &mut Process, env: &mut Env<'_>) {
+        if let Ok(token) = process.close(env) {
             self.closed = true;
-            self.deaf = env.rng.per_mille(500);
-            self.start(token, Started::Close, call, calls);
+            self.deaf = env.chance.per_mille(500);
+            self.operations.insert(token, Started::Close);
         }
     }
 
     fn some_group(&self, env: &mut Env<'_>) -> Option<GroupId> {
         let groups: Vec<GroupId> = self.groups.keys().chain(&self.watched).copied().collect();
-        env.rng.pick(&groups).copied()
+        env.chance.pick(&groups).copied()
     }
 
     /// Some that it may have heard of: a site that is not in the site view yet is no destination.
     fn some_processes(&self, env: &mut Env<'_>) -> Vec<ProcessId> {
         let mut list: Vec<ProcessId> = Vec::new();
-        for _ in 0..env.rng.within(1, 4) {
-            if let Some(p) = env.rng.pick(env.known).copied()
+        for _ in 0..env.chance.within(1, 4) {
+            if let Some(p) = env.chance.pick(&env.world.known).copied()
                 && self.site_view.as_ref().is_some_and(|v| v.contains(p.site))
                 && !list.contains(&p)
             {
@@ -299,17 +226,17 @@ impl App {
         list
     }
 
-    fn send_something(&mut self, env: &mut Env<'_>, calls: &mut Vec<Call>) {
-        let sends: Vec<Operation> = env.options.operations.clone();
-        if let Some(operation) = env.rng.pick(&sends).copied() {
+    fn send_something(&mut self, process: &mut Process, env: &mut Env<'_>) {
+        let sends: Vec<Operation> = env.world.options.operations.clone();
+        if let Some(operation) = env.chance.pick(&sends).copied() {
             use Operation::*;
             if matches!(operation, Bcast | Obcast | Gbcast | BcastTo | ObcastTo) {
-                self.send(operation, env, calls);
+                self.send(process, operation, env);
             }
         }
     }
 
-    fn send(&mut self, kind: Operation, env: &mut Env<'_>, calls: &mut Vec<Call>) {
+    fn send(&mut self, process: &mut Process, kind: Operation, env: &mut Env<'_>) {
         let lists = matches!(kind, Operation::BcastTo | Operation::ObcastTo);
         let to = if lists {
             Address::List(self.some_processes(env))
@@ -320,51 +247,34 @@ impl App {
             }
         };
         let payload = draw_payload(env);
-        let (length, digest) = (payload.len(), digest(&payload));
-        let (label, sent) = match kind {
+        let sent = match kind {
             Operation::Bcast | Operation::BcastTo => {
-                let label = format!("label{}", env.rng.below(env.options.labels as u64));
-                let sent = match env.options.safe > 0 && env.rng.per_mille(env.options.safe) {
-                    true => self.endpoint.safe_bcast(to.clone(), &label, payload),
-                    false => self.endpoint.bcast(to.clone(), &label, payload),
-                };
-                (Label::Bcast(label.as_str().into()), sent)
+                let label = format!("label{}", env.chance.below(env.world.options.labels as u64));
+                let safe = env.world.options.safe;
+                match safe > 0 && env.chance.per_mille(safe) {
+                    true => process.safe_bcast(env, to.clone(), &label, payload),
+                    false => process.bcast(env, to.clone(), &label, payload),
+                }
             }
             Operation::Obcast | Operation::ObcastTo => {
                 let olabel = draw_olabel(env);
-                let sent = self.endpoint.obcast(to.clone(), olabel.clone(), payload);
-                (Label::Obcast(olabel), sent)
+                process.obcast(env, to.clone(), olabel, payload)
             }
             _ => {
                 let Address::Group(group) = to else { return };
-                (Label::Gbcast, self.endpoint.gbcast(group, payload))
+                process.gbcast(env, group, payload)
             }
         };
         match sent {
-            Ok((id, call)) => {
-                let (after, safe) = match &call {
-                    Call::Send(send) => (send.after.clone(), send.safe),
-                    _ => (Vec::new(), false),
-                };
-                env.counts.broadcasts += 1;
-                env.counts.safe += u64::from(safe);
+            Ok(_) => {
+                env.world.counts.broadcasts += 1;
                 if let Address::Group(group) = to {
-                    env.counts.outside += u64::from(!self.groups.contains_key(&group));
+                    env.world.counts.outside += u64::from(!self.groups.contains_key(&group));
                 }
-                env.budget = env.budget.saturating_sub(1);
-                env.record(What::Send(Sent {
-                    id,
-                    to,
-                    label,
-                    after,
-                    safe,
-                    length,
-                    digest,
-                }));
-                calls.push(call);
+                env.world.budget = env.world.budget.saturating_sub(1);
             }
             Err(Error::WouldBlock) => {
-                env.counts.would_block += 1;
+                env.world.counts.would_block += 1;
                 self.waits_for_room = true;
             }
             Err(_) => {}
@@ -372,7 +282,10 @@ impl App {
     }
 
     /// What it still waits for, by name.
-    pub fn pending(&self) -> Option<String> {
+    pub fn pending(&mut self, process: &mut Process) -> Option<String> {
+        self.statuses
+            .retain(|token| process.outcome(*token).is_none());
+        let endpoint = process.endpoint();
         let waits = if self.closed {
             match !self.ended && !self.deaf {
                 true => Err(String::from("its end")),
@@ -381,27 +294,36 @@ impl App {
         } else {
             let first = self.operations.first_key_value();
             l4_calls::check(&Calls {
-                events: self.endpoint.pending(),
+                events: endpoint.pending(),
                 operation: first.map(|(token, what)| format!("operation {token}, {what:?},")),
                 statuses: self.statuses.len(),
                 waits_for_room: self.waits_for_room,
                 blocked: self.blocked,
-                window: self.endpoint.in_flight(),
-                past: self.endpoint.past_len(),
+                window: endpoint.in_flight(),
+                past: endpoint.past_len(),
             })
         };
         let reason = waits.err()?;
-        Some(format!("{}: {reason}", self.id()))
+        Some(format!("{}: {reason}", process.id()))
     }
 }
 
+fn draw_name(env: &mut Env<'_>) -> String {
+    format!("group{}", env.chance.below(env.world.options.groups as u64))
+}
+
 fn draw_olabel(env: &mut Env<'_>) -> Olabel {
-    match env.rng.below(6) {
+    match env.chance.below(6) {
         0..3 => Olabel::Causal,
         3..5 => {
-            let mut stream = || format!("stream{}", env.rng.below(env.options.streams as u64));
+            let mut stream = || {
+                format!(
+                    "stream{}",
+                    env.chance.below(env.world.options.streams as u64)
+                )
+            };
             let (one, other) = (stream(), stream());
-            match env.rng.per_mille(300) {
+            match env.chance.per_mille(300) {
                 true => Olabel::Stream(format!("{one},{other}").as_str().into()),
                 false => Olabel::Stream(one.as_str().into()),
             }
@@ -411,12 +333,12 @@ fn draw_olabel(env: &mut Env<'_>) -> Olabel {
 }
 
 fn draw_payload(env: &mut Env<'_>) -> Bytes {
-    let size = if env.rng.per_mille(env.options.large) {
-        env.rng.index(env.options.large_size)
+    let size = if env.chance.per_mille(env.world.options.large) {
+        env.chance.index(env.world.options.large_size)
     } else {
-        env.rng.index(40)
+        env.chance.index(40)
     };
-    let mut payload = env.rng.next().to_le_bytes().to_vec();
+    let mut payload = env.chance.draw().to_le_bytes().to_vec();
     payload.resize(size.max(8), size as u8);
     Bytes::from(payload)
 }

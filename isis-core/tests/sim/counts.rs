@@ -1,8 +1,10 @@
 //! What happened in a run, and in how many runs: a simulation in which the interesting things never
 //! occur proves nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use isis_core::audit::trace::{Trace, What};
 use isis_core::broadcast::{Counts as Travelled, TRAVELLED};
 
 /// How often each kind of event occurred in one run.
@@ -34,6 +36,35 @@ pub struct Counts {
     pub total_failures: u64,
     pub revivals: u64,
     pub safe: u64,
+}
+
+impl Counts {
+    /// What the record of the run tells.
+    pub fn read(&mut self, trace: &Trace) {
+        let (mut hosts, mut groups) = (BTreeSet::new(), BTreeSet::new());
+        for record in &trace.records {
+            match &record.what {
+                What::Start(site) => self.restarts += u64::from(!hosts.insert(site.id)),
+                What::Install(_, view) => self.site_views = self.site_views.max(view.number.0),
+                What::Out { asked, .. } => self.exclusions += u64::from(!asked),
+                What::Send(m) => self.safe += u64::from(m.safe),
+                What::View(_, view) => {
+                    groups.insert((view.group, view.number));
+                }
+                _ => {}
+            }
+        }
+        let instances: BTreeSet<_> = groups.iter().map(|(group, _)| *group).collect();
+        self.groups = instances.len() as u64;
+        self.group_views = (groups.len() - instances.len()) as u64;
+    }
+
+    pub fn add_travelled(&mut self, more: Travelled) {
+        self.travelled
+            .iter_mut()
+            .zip(more)
+            .for_each(|(n, m)| *n += m);
+    }
 }
 
 /// The events that at least [`LEAST_SHARE`] of all seeds must show.

@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 use isis_core::ids::Site;
 use isis_core::view::SiteView;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Node, living};
 use super::properties::l2_progress::{self, Standing, names};
 use super::properties::l3_empty;
-use super::site::Node;
 
 /// What is not at rest, in words.
-pub fn pending(cluster: &Cluster) -> Vec<String> {
-    let living: BTreeSet<Site> = cluster.living().map(|n| n.site).collect();
+pub fn pending(cluster: &mut Cluster) -> Vec<String> {
+    let living: BTreeSet<Site> = living(cluster).map(|n| n.site).collect();
     let mut reasons = Vec::new();
-    for node in cluster.nodes.iter().flatten() {
+    for node in cluster.nodes_mut() {
         if node.out.is_some() {
             reasons.push(format!("site {} is out and has not ended", node.site));
             continue;
@@ -22,7 +21,11 @@ pub fn pending(cluster: &Cluster) -> Vec<String> {
         reasons.extend(l2_progress::check(&standing(node), &living));
         let (idle, gauges) = (node.transport.is_idle(), node.broadcast.gauges());
         reasons.extend(l3_empty::check(node.site, idle, gauges));
-        reasons.extend(node.processes.values().filter_map(|app| app.pending()));
+        reasons.extend(
+            node.processes
+                .values_mut()
+                .filter_map(|m| m.app.pending(&mut m.process)),
+        );
     }
     reasons
 }

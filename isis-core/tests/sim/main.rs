@@ -8,17 +8,13 @@
 #![allow(clippy::disallowed_types)]
 
 mod app;
-mod clock;
 mod cluster;
 mod counts;
-mod disk;
 mod faults;
 mod liveness;
-mod network;
 mod options;
 mod properties;
-mod rng;
-mod site;
+mod users;
 mod workload;
 
 use std::any::Any;
@@ -29,9 +25,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cluster::Cluster;
 use counts::{Counts, Table};
-use isis_core::audit::trace::{Trace, What};
+use isis_core::audit::trace::Trace;
 use properties::Violation;
 
 const COMMAND: &str = "cargo test --release -p isis-core --test sim seeds -- --nocapture";
@@ -58,29 +53,22 @@ thread_local! {
 }
 
 fn run(seed: u64, verbose: bool) -> Run {
-    let mut cluster = Cluster::new(seed, verbose);
+    let mut cluster = cluster::cluster(seed, verbose);
     SIMULATES.set(!verbose);
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| cluster.run()));
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| cluster::run(&mut cluster)));
     let verdict = match ended {
         // What went wrong first tells more than what is pending in the end.
         Ok(ended) => properties::check(&cluster.trace).and(ended),
         Err(payload) => Err(panicked(payload.as_ref())),
     };
     SIMULATES.set(false);
-    let groups: std::collections::BTreeSet<_> = cluster
-        .trace
-        .records
-        .iter()
-        .filter_map(|r| match &r.what {
-            What::View(_, v) => Some((v.group, v.number)),
-            _ => None,
-        })
-        .collect();
-    let instances: std::collections::BTreeSet<_> = groups.iter().map(|(g, _)| *g).collect();
-    cluster.counts.groups = instances.len() as u64;
-    cluster.counts.group_views = (groups.len() - instances.len()) as u64;
+    let mut counts = cluster.world.counts;
+    counts.read(&cluster.trace);
+    for node in cluster.nodes() {
+        counts.add_travelled(node.broadcast.travelled());
+    }
     Run {
-        counts: cluster.counts,
+        counts,
         trace: cluster.trace,
         verdict,
     }

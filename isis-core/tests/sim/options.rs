@@ -3,24 +3,10 @@
 
 use std::time::Duration;
 
-use super::rng::Rng;
-
-/// Microseconds.
-pub const MS: u64 = 1000;
-pub const SECOND: u64 = 1000 * MS;
+use isis_core::sim::{Chance, Latency, Laws, MS, SECOND};
 
 /// How many operations make a storm.
 pub const STORM: std::ops::Range<u64> = 8..32;
-
-/// How long a frame is on its way.
-#[derive(Clone, Copy, Debug)]
-pub struct Latency {
-    pub low: u64,
-    pub high: u64,
-    /// Per mille of frames that take up to `tail` longer.
-    pub tail_chance: u64,
-    pub tail: u64,
-}
 
 /// Which faults exist; each is one entry in the lottery of `faults`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,23 +71,14 @@ pub struct Options {
     /// Sites in each other's peer lists, and sites that only list these.
     pub listed: usize,
     pub late: usize,
-    /// Lossy datagrams instead of TCP, with these chances per mille.
-    pub datagrams: bool,
-    pub loss: u64,
-    pub duplicate: u64,
-    pub latency: Latency,
-    /// Some directions between two hosts are slower than others, by up to this factor.
-    pub skew: u64,
+    /// What the network, the threads, the clocks and the disks do by themselves.
+    pub laws: Laws,
     pub faults: Vec<Fault>,
     /// Mean time between faults, and how long they go on.
     pub fault_interval: u64,
     pub faulty_phase: u64,
     /// Crashes may take the quorum; the run may end blocked.
     pub reckless: bool,
-    /// Per mille of crashes that leave the network silent instead of refusing.
-    pub silent_crash: u64,
-    /// Per mille of connections of a crashing site that lose what it was sending.
-    pub last_words_lost: u64,
     /// Per mille of crashing sites that send one more OBCAST.
     pub speaks_last: u64,
     /// Per mille of crashes after which the site comes back as a new incarnation.
@@ -132,29 +109,22 @@ pub struct Options {
     /// Of OBCASTs' predecessors (R18): what is large, and what is a few round trips.
     pub along_bytes: usize,
     pub patience: Duration,
-    /// Per mille of machine steps after which its thread is not scheduled for a while.
-    pub stall: u64,
-    pub stall_time: u64,
-    /// Per mille by which clocks differ in speed.
-    pub drift: u64,
     pub hello: Duration,
     pub suspect: Duration,
     pub stores: Stores,
-    /// How long a write to a store takes at most.
-    pub write_time: u64,
     /// How often all sites halt at once; only where all have stores.
     pub total_failures: u64,
 }
 
 impl Options {
     pub fn draw(seed: u64) -> Options {
-        let mut r = Rng::new(seed);
+        let mut r = Chance::new(seed);
         let datagrams = r.per_mille(200);
         let hello = r.within(40, 200);
         let suspect = hello * r.within(4, 10);
         let latency = draw_latency(&mut r);
         // Of its own generator: seeds from before there were stores stay what they were.
-        let mut own = Rng::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(1));
+        let mut own = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(1));
         let stores = [
             Stores::None,
             Stores::None,
@@ -175,30 +145,37 @@ impl Options {
         };
         let along_bytes = [0, 20, 16 << 10][r.index(3)];
         let patience = Duration::from_millis([2, 20, 100][r.index(3)]);
-        Options {
-            listed,
-            late: if r.per_mille(350) {
-                r.within(1, 2) as usize
-            } else {
-                0
-            },
+        let late = match r.per_mille(350) {
+            true => r.within(1, 2) as usize,
+            false => 0,
+        };
+        let mut laws = Laws {
             datagrams,
             loss: if datagrams { r.within(0, 200) } else { 0 },
             duplicate: if datagrams { r.within(0, 100) } else { 0 },
             latency,
-            skew: if r.per_mille(500) {
-                (hello * MS / latency.high).clamp(1, 20)
-            } else {
-                1
+            skew: match r.per_mille(500) {
+                true => (hello * MS / latency.high).clamp(1, 20),
+                false => 1,
             },
+            unanswered: suspect * MS,
+            ..Laws::default()
+        };
+        let mut options = Options {
+            listed,
+            late,
             faults: draw_some(&mut r, &ALL_FAULTS, 400),
             fault_interval: r.within(400, 3000) * MS,
             faulty_phase: r.within(3, 12) * SECOND,
             reckless: r.per_mille(60),
-            silent_crash: [0, 300, 1000][r.index(3)],
-            speaks_last: [0, 500, 1000][r.index(3)],
-            last_words_lost: [0, 300, 500][r.index(3)],
-            restart: [0, 500, 900][r.index(3)],
+            speaks_last: {
+                laws.silent_crash = [0, 300, 1000][r.index(3)];
+                [0, 500, 1000][r.index(3)]
+            },
+            restart: {
+                laws.last_words_lost = [0, 300, 500][r.index(3)];
+                [0, 500, 900][r.index(3)]
+            },
             operations: draw_operations(&mut r),
             budget: r.within(100, 260),
             burst: [0, 100, 300][r.index(3)],
@@ -206,6 +183,7 @@ impl Options {
             strike: [0, 300, 600][r.index(3)],
             groups: r.within(2, 3) as usize,
             labels: r.within(1, 3) as usize,
+            safe: 0,
             streams: r.within(1, 3) as usize,
             processes: r.within(1, 3) as usize,
             echo: [0, 30, 100][r.index(3)],
@@ -216,16 +194,18 @@ impl Options {
             window_messages,
             along_bytes,
             patience,
-            stall: [0, 2, 10][r.index(3)],
-            stall_time: [MS, 10 * MS, 60 * MS][r.index(3)],
-            drift: [0, 0, 15][r.index(3)],
             hello: Duration::from_millis(hello),
             suspect: Duration::from_millis(suspect),
             stores,
-            write_time: [MS, 20 * MS, 200 * MS][own.index(3)],
             total_failures,
-            safe: [0, 300, 300, 1000][own.index(4)],
-        }
+            laws,
+        };
+        options.laws.stall = [0, 2, 10][r.index(3)];
+        options.laws.stall_time = [MS, 10 * MS, 60 * MS][r.index(3)];
+        options.laws.drift = [0, 0, 15][r.index(3)];
+        options.laws.write_time = [MS, 20 * MS, 200 * MS][own.index(3)];
+        options.safe = [0, 300, 300, 1000][own.index(4)];
+        options
     }
 
     /// Mean time between operations outside storms.
@@ -245,14 +225,9 @@ impl Options {
             Stores::All => true,
         }
     }
-
-    /// Whether the network and the threads are slow enough at times to make the living look dead.
-    pub fn is_rough(&self) -> bool {
-        self.datagrams || self.latency.tail_chance > 0 || self.stall > 0
-    }
 }
 
-fn draw_latency(r: &mut Rng) -> Latency {
+fn draw_latency(r: &mut Chance) -> Latency {
     let (low, high) = [(50, 300), (100, 2 * MS), (2 * MS, 12 * MS)][r.index(3)];
     Latency {
         low,
@@ -262,14 +237,14 @@ fn draw_latency(r: &mut Rng) -> Latency {
     }
 }
 
-fn draw_some<T: Copy>(r: &mut Rng, all: &[T], per_mille: u64) -> Vec<T> {
+fn draw_some<T: Copy>(r: &mut Chance, all: &[T], per_mille: u64) -> Vec<T> {
     all.iter()
         .copied()
         .filter(|_| r.per_mille(per_mille))
         .collect()
 }
 
-fn draw_operations(r: &mut Rng) -> Vec<Operation> {
+fn draw_operations(r: &mut Chance) -> Vec<Operation> {
     use Operation::*;
     // Each with its weight; the first two always exist, so that no run is empty.
     let mut chosen = vec![Bcast; r.within(2, 6) as usize];

@@ -2,62 +2,63 @@
 //! all sites act at once, within the time that a few frames take, and perhaps something fails: that is
 //! when many messages are half way.
 
-use super::cluster::{Cluster, Event};
+use super::app;
+use super::cluster::{Cluster, Plan};
 use super::options::{Operation, STORM};
 
-impl Cluster {
-    pub fn plan_operation(&mut self) {
-        let wait = if self.storm > 0 {
-            self.storm -= 1;
-            self.rng.below(self.options.latency.high / 2)
-        } else {
-            self.rng.around(self.options.operation_interval())
-        };
-        self.at(self.now + wait, Event::Operation);
-    }
+pub fn plan_operation(c: &mut Cluster) {
+    let wait = if c.world.storm > 0 {
+        c.world.storm -= 1;
+        c.chance.below(c.laws().latency.high / 2)
+    } else {
+        c.chance.around(c.world.options.operation_interval())
+    };
+    c.at(c.now() + wait, Plan::Operation);
+}
 
-    pub fn operate(&mut self) {
-        if self.storm == 0 && self.rng.per_mille(self.options.storm) {
-            self.begin_storm();
-        }
-        let up: Vec<usize> = (0..self.nodes.len()).filter(|h| self.can_act(*h)).collect();
-        let Some(&host) = self.rng.pick(&up) else {
-            return;
-        };
-        let operations = self.options.operations.clone();
-        let operation = *self.rng.pick(&operations).expect("some always exist");
-        if operation == Operation::Open {
-            return self.open(host);
-        }
-        let times = if self.rng.per_mille(self.options.burst) {
-            self.rng.within(2, 6)
-        } else {
-            1
-        };
-        self.with_node(host, |node, env| {
-            let indices: Vec<u32> = node.processes.keys().copied().collect();
-            if let Some(&process) = env.rng.pick(&indices) {
-                for _ in 0..times {
-                    node.operate(process, operation, env);
-                }
+pub fn operate(c: &mut Cluster) {
+    if c.world.storm == 0 && c.chance.per_mille(c.world.options.storm) {
+        begin_storm(c);
+    }
+    let up: Vec<usize> = (0..c.hosts()).filter(|h| c.can_act(*h)).collect();
+    let Some(&host) = c.chance.pick(&up) else {
+        return;
+    };
+    let operations = c.world.options.operations.clone();
+    let operation = *c.chance.pick(&operations).expect("some always exist");
+    if operation == Operation::Open {
+        return open(c, host);
+    }
+    let times = if c.chance.per_mille(c.world.options.burst) {
+        c.chance.within(2, 6)
+    } else {
+        1
+    };
+    c.act(host, |node, env| {
+        let indices: Vec<u32> = node.processes.keys().copied().collect();
+        if let Some(&process) = env.chance.pick(&indices) {
+            for _ in 0..times {
+                app::operate(node, process, operation, env);
             }
-        });
-    }
-
-    fn begin_storm(&mut self) {
-        self.storm = self.rng.within(STORM.start, STORM.end);
-        if self.rng.per_mille(self.options.strike) {
-            let length = self.storm * self.options.latency.high / 4;
-            let at = self.now + self.rng.below(length);
-            self.at(at, Event::Strike);
         }
-    }
+    });
+}
 
-    /// Whether the host's applications run.
-    pub fn can_act(&self, host: usize) -> bool {
-        let now = self.now;
-        self.nodes[host]
-            .as_ref()
-            .is_some_and(|n| n.paused_until <= now && n.out.is_none())
+fn begin_storm(c: &mut Cluster) {
+    c.world.storm = c.chance.within(STORM.start, STORM.end);
+    if c.chance.per_mille(c.world.options.strike) {
+        let length = c.world.storm * c.laws().latency.high / 4;
+        let at = c.now() + c.chance.below(length);
+        c.at(at, Plan::Strike);
     }
+}
+
+/// A process begins and joins a group or two.
+pub fn open(c: &mut Cluster, host: usize) {
+    let opened = c.open(host, |app, process, env| {
+        for _ in 0..env.chance.within(1, 2) {
+            app.join(process, env);
+        }
+    });
+    c.world.known.extend(opened);
 }

@@ -3,18 +3,21 @@
 /// A generator; `fork` makes independent ones, so that drawing more in one place does not shift the
 /// others.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Chance(u64);
 
-impl Rng {
-    pub fn new(seed: u64) -> Rng {
-        Rng(seed ^ 0x1515_1985_0694_0694)
+impl Chance {
+    /// The generator of a seed.
+    pub fn new(seed: u64) -> Chance {
+        Chance(seed ^ 0x1515_1985_0694_0694)
     }
 
-    pub fn fork(&mut self) -> Rng {
-        Rng(self.next())
+    /// Another one, independent of this from here on.
+    pub fn fork(&mut self) -> Chance {
+        Chance(self.draw())
     }
 
-    pub fn next(&mut self) -> u64 {
+    /// Any number.
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +27,7 @@ impl Rng {
 
     /// Below `n`, which is not 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(n)) >> 64) as u64
     }
 
     /// From `low` to `high`, both included.
@@ -32,14 +35,17 @@ impl Rng {
         low + self.below(high - low + 1)
     }
 
-    pub fn per_mille(&mut self, chance: u64) -> bool {
-        self.below(1000) < chance
+    /// True with this probability, per mille.
+    pub fn per_mille(&mut self, share: u64) -> bool {
+        self.below(1000) < share
     }
 
+    /// A place in a list that is not empty.
     pub fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
+    /// One of these, if there are any.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         if items.is_empty() {
             None
@@ -50,7 +56,7 @@ impl Rng {
 
     /// Around `mean`, never 0, with the exponential law's long tail (roughly; integers only).
     pub fn around(&mut self, mean: u64) -> u64 {
-        let halvings = self.next().trailing_zeros().min(6) as u64;
+        let halvings = self.draw().trailing_zeros().min(6) as u64;
         let base = self.within(mean / 8, mean * 3 / 4 + 1);
         (base + halvings * mean / 2).max(1)
     }

@@ -1,22 +1,22 @@
 //! Clocks that begin anywhere and differ in speed.
 
-use isis_core::time::Time;
+use crate::time::Time;
 
 /// A site's own clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    pub base: u64,
+pub(super) struct Clock {
+    pub(super) base: u64,
     /// Its speed, per mille.
-    pub speed: u64,
+    pub(super) speed: u64,
 }
 
 impl Clock {
-    pub fn local(self, now: u64) -> Time {
+    pub(super) fn local(self, now: u64) -> Time {
         Time(self.base + (u128::from(now) * u128::from(self.speed) / 1000) as u64)
     }
 
     /// The first moment at which `local` is at least this.
-    pub fn when(self, local: Time) -> u64 {
+    pub(super) fn when(self, local: Time) -> u64 {
         let ticks = u128::from(local.0.saturating_sub(self.base)) * 1000;
         ticks.div_ceil(u128::from(self.speed)) as u64
     }
