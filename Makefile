@@ -20,14 +20,20 @@ VICTIM ?= c
 FILE ?= demo/text.txt
 # How many orders of steps each test of `make schedules` tries.
 SCHEDULES ?= 1000
+# Of processes.
 SOAK_MINUTES ?= 3
-# The folder for histories of the demonstration or the soak, which are audited then; none by default.
+# Of the simulator: so many seeds from FIRST, or as many as MINUTES allow, but at least LEAST.
+SEEDS ?=
+FIRST ?= 1
+MINUTES ?= 90
+LEAST ?= 50000
+# The folder for histories of the demonstration or of the soak of processes, which are audited then; none by default.
 RECORD ?=
 # Per target.
 FUZZ_SECONDS ?= 60
 BENCH_RUNS ?= 3
 
-.PHONY: help demo test schedules mutants fuzz asan soak bench clean tools
+.PHONY: help demo test schedules mutants fuzz asan soak soak-processes bench clean tools
 
 help: ## show the targets
 	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
@@ -37,7 +43,8 @@ help: ## show the targets
 	@echo 'make mutants                              each seeded fault must be found'
 	@echo 'make fuzz [FUZZ_SECONDS=60]                any bytes, at every boundary; seconds per target'
 	@echo 'make asan                                 the Rust and C tests under AddressSanitizer'
-	@echo 'make soak [SOAK_MINUTES=3] [RECORD=dir]   load, and a kill every 20 s'
+	@echo 'make soak [MINUTES=90] [SEEDS=] [FIRST=1] the simulator, for long; at least LEAST=50000 seeds'
+	@echo 'make soak-processes [SOAK_MINUTES=3] [RECORD=dir]   load, and a kill every 20 s'
 	@echo 'make bench [BENCH_RUNS=3]                 throughput, latency, kill to view, through the C API'
 	@echo 'make install [DESTDIR= PREFIX= LIBDIR=]   library, headers, isis.pc and CMake package'
 	@echo 'make clean                                remove everything built'
@@ -78,7 +85,11 @@ fuzz: ## any bytes, at every boundary
 asan: ## the Rust and C tests under AddressSanitizer
 	@mk/asan.sh
 
-soak: tools ## load, and a kill every 20 s
+soak: ## the simulator, for long
+	@$(if $(SEEDS),SEEDS=$(SEEDS),MINUTES=$(MINUTES) LEAST=$(LEAST)) FIRST=$(FIRST) $(CARGO) test --locked \
+	  --release -p isis-core --test sim seeds
+
+soak-processes: tools ## load, and a kill every 20 s
 	@$(ISIS) soak --minutes $(SOAK_MINUTES) $(if $(RECORD),--record '$(RECORD)')
 	@$(if $(RECORD),$(ISIS) audit --at-rest '$(RECORD)')
 

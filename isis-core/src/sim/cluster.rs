@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::ids::{ProcessId, SiteId};
 use crate::view::Memory;
 
-use super::chance::Chance;
+use super::chance::{Chance, FORKED, Lanes, PLANS, STEPS};
 use super::laws::{Laws, MS};
 use super::network::{Home, Network, Presence, Transit};
 use super::node::{Node, WakeUp};
@@ -121,6 +121,13 @@ impl<W: World> Cluster<W> {
     /// What the world does all by itself.
     pub fn laws(&self) -> &Laws {
         &self.laws
+    }
+
+    /// Every decision of the run so far ([`Chance::replay`]).
+    pub fn tape(&self) -> Lanes {
+        let mut lanes = self.chance.lanes().clone();
+        lanes[FORKED] = self.network.decided().clone();
+        lanes
     }
 
     /// How many there are, running or not.
@@ -243,7 +250,9 @@ impl<W: World> Cluster<W> {
         let mut env = self.env();
         let done = act(&mut node, &mut env);
         let paused = node.paused_until > env.now;
+        env.chance.lane = STEPS;
         let runs = paused || node.run(&mut env);
+        env.chance.lane = PLANS;
         let wake_ups = std::mem::take(&mut env.wake_ups);
         let (home, out) = (node.home, node.out);
         self.nodes[host] = Some(node);

@@ -3,7 +3,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`chance`] | the one source of chance |
+//! | [`chance`] | the one source of every decision: a seed, or a tape |
 //! | [`laws`] | latencies, losses, stalls, drift |
 //! | `clock`, `disk` | of a host |
 //! | `network`, `pipe` | hosts by number, cuts, connections |
@@ -28,7 +28,7 @@ mod pipe;
 pub mod process;
 pub mod world;
 
-pub use chance::Chance;
+pub use chance::{Chance, Lanes};
 pub use cluster::{Cluster, configs};
 pub use laws::{Latency, Laws, MS, SECOND};
 pub use node::Node;

@@ -10,7 +10,7 @@ use crate::ids::{Incarnation, Site, SiteId};
 use crate::machine::transport::{Connection, Input};
 use bytes::Bytes;
 
-use super::chance::Chance;
+use super::chance::{Chance, PLANS};
 use super::laws::Laws;
 use super::pipe::{Pipe, Stalled};
 
@@ -134,6 +134,11 @@ impl Network {
     fn name(&mut self) -> Connection {
         self.names += 1;
         Connection(self.names)
+    }
+
+    /// What it has decided, or was told by a tape.
+    pub(super) fn decided(&self) -> &Vec<u8> {
+        &self.chance.lanes()[PLANS]
     }
 
     pub(super) fn is_cut(&self, from: usize, to: usize) -> bool {

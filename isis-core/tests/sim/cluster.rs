@@ -133,10 +133,8 @@ impl World for Trial {
     }
 }
 
-/// The cluster of a seed, before anything has happened.
-pub fn cluster(seed: u64, verbose: bool) -> Cluster {
-    let options = Options::draw(seed);
-    let chance = Chance::new(seed.wrapping_mul(31).wrapping_add(7));
+/// The cluster of these options, before anything has happened.
+pub fn cluster(options: Options, chance: Chance, verbose: bool) -> Cluster {
     let mut configs = sim::configs(options.listed, options.late);
     configs.iter_mut().for_each(|c| configure(c, &options));
     let (laws, stores) = (options.laws.clone(), options.clone());

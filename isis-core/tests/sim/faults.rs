@@ -7,7 +7,7 @@ use super::options::{Fault, Operation};
 /// One fault of those that this run has.
 pub fn fault(c: &mut Cluster) {
     let faults = c.world.options.faults.clone();
-    let Some(&fault) = c.chance.pick(&faults) else {
+    let Some(&fault) = c.chance.pick_or_none(&faults) else {
         return;
     };
     let hosts = c.hosts();

@@ -1,7 +1,9 @@
 //! The simulator: whole clusters of the real machines on a simulated network, with faults, from one
 //! seed each; every run is held against the properties.
 //!
-//! `SEED=n` runs one seed and prints its trace; `SEEDS=n` runs seeds 1 to n (from `FIRST`, if given).
+//! `SEED=n` runs one seed and prints its trace; `TAPE=path` does so with a tape, which is kept of a seed
+//! that fails, made as small as `SHRINK` seconds allow; `SEEDS=n` runs
+//! seeds 1 to n (from `FIRST`, if given), `MINUTES=n` as many as it can but at least `LEAST`.
 //! `EXPECT_VIOLATION=1` turns the verdict around, for mutants: some seed must violate a property.
 
 // How many seeds run is bounded by real time; what a seed does is not.
@@ -14,6 +16,7 @@ mod faults;
 mod liveness;
 mod options;
 mod properties;
+mod tape;
 mod users;
 mod workload;
 
@@ -21,6 +24,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +32,7 @@ use std::time::{Duration, Instant};
 use counts::{Counts, Table};
 use isis_core::audit::trace::Trace;
 use properties::Violation;
+use tape::{Start, Tape};
 
 const COMMAND: &str = "cargo test --release -p isis-core --test sim seeds -- --nocapture";
 /// Without `SEEDS`: so many, unless time runs out; but at least `LEAST_SEEDS`.
@@ -39,10 +44,15 @@ const ENOUGH_FOR_SHARES: usize = 500;
 /// One seed in so many runs twice (X1).
 const TWICE: u64 = 50;
 const THREADS: u64 = 2;
+/// How long a failing run is made smaller, without `SHRINK`.
+const SHRINK_SECONDS: u64 = 60;
+/// So many seeds are repeated from their tapes.
+const REPEATED: u64 = 12;
 
 struct Run {
     counts: Counts,
     trace: Trace,
+    tape: Tape,
     verdict: Result<(), Violation>,
 }
 
@@ -52,8 +62,9 @@ thread_local! {
     static SIMULATES: RefCell<bool> = const { RefCell::new(false) };
 }
 
-fn run(seed: u64, verbose: bool) -> Run {
-    let mut cluster = cluster::cluster(seed, verbose);
+fn run(start: Start, verbose: bool) -> Run {
+    let tape = start.tape();
+    let mut cluster = cluster::cluster(start.options, start.run, verbose);
     SIMULATES.set(!verbose);
     let ended = panic::catch_unwind(AssertUnwindSafe(|| cluster::run(&mut cluster)));
     let verdict = match ended {
@@ -69,6 +80,7 @@ fn run(seed: u64, verbose: bool) -> Run {
     }
     Run {
         counts,
+        tape: tape.with_run(cluster.tape()),
         trace: cluster.trace,
         verdict,
     }
@@ -117,14 +129,24 @@ fn say(text: &str) {
 fn seeds() {
     catch_panics();
     if let Some(seed) = number("SEED") {
-        return one_seed(seed);
+        return one_run(&format!("SEED={seed}"), Start::of_seed(seed));
+    }
+    if let Some(path) = std::env::var_os("TAPE") {
+        let tape = Tape::read(Path::new(&path));
+        return one_run(&format!("TAPE={}", path.display()), Start::of_tape(&tape));
     }
     let first = number("FIRST").unwrap_or(1);
     let wanted = number("SEEDS");
-    let count = wanted.unwrap_or(DEFAULT_SEEDS);
-    let budget = wanted.is_none().then_some(TIME_BUDGET);
+    let minutes = number("MINUTES").map(|m| Duration::from_secs(60 * m));
+    let many = minutes.map_or(DEFAULT_SEEDS, |_| u64::MAX - first);
+    let count = wanted.unwrap_or(many);
+    let budget = wanted.is_none().then(|| minutes.unwrap_or(TIME_BUDGET));
+    let least = number("LEAST").map_or(LEAST_SEEDS, |n| n as usize);
     let expected = number("EXPECT_VIOLATION").is_some_and(|n| n > 0);
-    say(&format!("seeds {first} to {}", first + count - 1));
+    match minutes {
+        Some(time) => say(&format!("seeds from {first}, for {} s", time.as_secs())),
+        None => say(&format!("seeds {first} to {}", first + count - 1)),
+    }
     let (table, failures) = many_seeds(first, count, budget, expected);
     if expected {
         let Some((seed, violation)) = failures.first() else {
@@ -142,9 +164,12 @@ fn seeds() {
             violation.property, violation.text
         ));
     }
+    if let Some((seed, violation)) = failures.first() {
+        keep_small(*seed, violation.property);
+    }
     assert!(failures.is_empty(), "{} seeds fail", failures.len());
     assert!(
-        table.0.len() >= LEAST_SEEDS,
+        table.0.len() >= least,
         "only {} seeds in the time given",
         table.0.len()
     );
@@ -153,10 +178,35 @@ fn seeds() {
     }
 }
 
-fn one_seed(seed: u64) {
-    say(&format!("SEED={seed} {COMMAND}"));
-    say(&format!("{:#?}", options::Options::draw(seed)));
-    let run = run(seed, true);
+/// Of the first seed that fails: where its tape is, and what repeats it.
+fn keep_small(seed: u64, property: &str) {
+    let fails = |tape: &Tape| {
+        let verdict = run(Start::of_tape(tape), false).verdict;
+        verdict.is_err_and(|v| v.property == property)
+    };
+    let whole = run(Start::of_seed(seed), false).tape;
+    let time = Duration::from_secs(number("SHRINK").unwrap_or(SHRINK_SECONDS));
+    let (before, small) = (whole.len(), whole.shrink(time, fails));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seed-{seed}.tape"));
+    std::fs::write(&path, small.bytes()).expect("a folder of cargo's");
+    say(&format!(
+        "{} of {before} bytes decide it; kept, to be put into isis-core/tests/sim/tapes:\nTAPE={} {COMMAND}",
+        small.len(),
+        path.display()
+    ));
+}
+
+fn one_run(name: &str, start: Start) {
+    if number("EXPECT_VIOLATION").is_some_and(|n| n > 0) {
+        let found = run(start, false).verdict.expect_err("a mutant's tape");
+        return say(&format!(
+            "found with {name}: {}: {}",
+            found.property, found.text
+        ));
+    }
+    say(&format!("{name} {COMMAND}"));
+    say(&format!("{:#?}", start.options));
+    let run = run(start, true);
     say(&format!(
         "trace hash {:016x}, {:?}",
         run.trace.hash(),
@@ -164,6 +214,25 @@ fn one_seed(seed: u64) {
     ));
     if let Err(v) = run.verdict {
         panic!("{}: {}", v.property, v.text);
+    }
+}
+
+/// A tape is its seed's run; what had failed once does not fail any more.
+#[test]
+fn tapes() {
+    catch_panics();
+    for seed in 1..=REPEATED {
+        let first = run(Start::of_seed(seed), false);
+        let again = run(Start::of_tape(&first.tape), false);
+        assert_eq!(again.trace.hash(), first.trace.hash(), "seed {seed}");
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim/tapes");
+    for entry in std::fs::read_dir(folder).expect("the folder of tapes") {
+        let path = entry.expect("a readable entry").path();
+        if path.extension().is_some_and(|e| e == "tape") {
+            let run = run(Start::of_tape(&Tape::read(&path)), false);
+            assert!(run.verdict.is_ok(), "{}: {:?}", path.display(), run.verdict);
+        }
     }
 }
 
@@ -207,19 +276,19 @@ fn many_seeds(
     });
     let (table, mut failures) = results.into_inner().expect("panics are caught");
     failures.sort_by_key(|(seed, _)| *seed);
+    let (seeds, seconds) = (table.0.len(), started.elapsed().as_secs());
+    let a_minute = seeds as u64 * 60 / seconds.max(1);
     say(&format!(
-        "{} seeds in {} s",
-        table.0.len(),
-        started.elapsed().as_secs()
+        "{seeds} seeds in {seconds} s: {a_minute} a minute"
     ));
     (table, failures)
 }
 
 /// A run, sometimes twice: one seed is one run (X1).
 fn run_checked(seed: u64) -> Run {
-    let mut first = run(seed, false);
+    let mut first = run(Start::of_seed(seed), false);
     if seed.is_multiple_of(TWICE) && first.verdict.is_ok() {
-        let second = run(seed, false);
+        let second = run(Start::of_seed(seed), false);
         let one = properties::x1_replay::check(&first.trace, &second.trace);
         first.verdict = one.map_err(|text| Violation {
             property: "X1",

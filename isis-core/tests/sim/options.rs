@@ -117,14 +117,12 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn draw(seed: u64) -> Options {
-        let mut r = Chance::new(seed);
+    /// `own` decides about stores.
+    pub fn draw(r: &mut Chance, own: &mut Chance) -> Options {
         let datagrams = r.per_mille(200);
         let hello = r.within(40, 200);
         let suspect = hello * r.within(4, 10);
-        let latency = draw_latency(&mut r);
-        // Of its own generator: seeds from before there were stores stay what they were.
-        let mut own = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(1));
+        let latency = draw_latency(r);
         let stores = [
             Stores::None,
             Stores::None,
@@ -164,7 +162,7 @@ impl Options {
         let mut options = Options {
             listed,
             late,
-            faults: draw_some(&mut r, &ALL_FAULTS, 400),
+            faults: draw_some(r, &ALL_FAULTS, 400),
             fault_interval: r.within(400, 3000) * MS,
             faulty_phase: r.within(3, 12) * SECOND,
             reckless: r.per_mille(60),
@@ -176,7 +174,7 @@ impl Options {
                 laws.last_words_lost = [0, 300, 500][r.index(3)];
                 [0, 500, 900][r.index(3)]
             },
-            operations: draw_operations(&mut r),
+            operations: draw_operations(r),
             budget: r.within(100, 260),
             burst: [0, 100, 300][r.index(3)],
             storm: [0, 20, 50][r.index(3)],

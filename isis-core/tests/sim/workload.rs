@@ -21,7 +21,7 @@ pub fn operate(c: &mut Cluster) {
         begin_storm(c);
     }
     let up: Vec<usize> = (0..c.hosts()).filter(|h| c.can_act(*h)).collect();
-    let Some(&host) = c.chance.pick(&up) else {
+    let Some(&host) = c.chance.pick_or_none(&up) else {
         return;
     };
     let operations = c.world.options.operations.clone();
