@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 /// The error of every public call. Unless a variant says otherwise, nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The caller's argument or configuration is wrong; the text says what was expected.

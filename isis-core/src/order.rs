@@ -12,7 +12,7 @@ use core::fmt;
 use crate::error::Error;
 
 /// How one olabel stands to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Relation {
     /// It is less: an OBCAST with it comes before a later one with the other.
     Before,

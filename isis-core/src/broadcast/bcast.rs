@@ -28,7 +28,7 @@ pub fn label_key(label: &str) -> u32 {
 }
 
 /// A BCAST at a destination site, until it is placed or rejected at all its processes here.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Entry {
     pub body: Bcast,
     pub label: u32,
@@ -40,7 +40,7 @@ pub(super) struct Entry {
 }
 
 /// A BCAST of a local process that has no final yet.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Outgoing {
     sites: SiteSet,
     waiting: SiteSet,
@@ -442,7 +442,7 @@ impl Broadcast {
 }
 
 /// A final to pass on before the next body to the sites in `needs`.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Carried {
     pub id: MessageId,
     number: u64,

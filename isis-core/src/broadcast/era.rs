@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{MAX_SITES, Site};
 
 /// A set of sites of one era, by rank (their place in the view, below [`MAX_SITES`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct SiteSet(u128);
 
 impl SiteSet {
@@ -65,7 +67,7 @@ impl SiteSet {
 }
 
 /// The sites of an applied view, by rank.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Era {
     /// The view's number; stamped on every message of the era.
     pub number: u64,

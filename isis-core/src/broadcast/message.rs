@@ -15,7 +15,7 @@ use crate::ids::{GroupId, MessageId, ProcessId, Site};
 
 /// A message and the number of the site view that its sender had applied or, for
 /// [`Completion`], installed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamped {
     /// The view's number.
     pub view: u64,
@@ -24,7 +24,7 @@ pub struct Stamped {
 }
 
 /// A message. Payloads travel beside the encoded head and are put back by [`Message::set_body`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// The body of a BCAST (§4.3.1 step 1).
     Bcast(Bcast),
@@ -80,7 +80,7 @@ impl Message {
 }
 
 /// DESTS(B).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum To {
     /// The members of this view of the group (§3.5).
     Group {
@@ -97,7 +97,7 @@ pub enum To {
 }
 
 /// The body of a BCAST.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bcast {
     /// Its id on the wire: numbered as sent off. One that was rejected is sent off again under a new
     /// one (R27).
@@ -123,7 +123,7 @@ pub struct Bcast {
 }
 
 /// The body or header of an OBCAST.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Obcast {
     /// Its id.
     pub id: MessageId,
@@ -167,7 +167,7 @@ impl Obcast {
 }
 
 /// A batch of small things for one site.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Control {
     /// §4.3.1 step 2, for BCASTs of the receiving site.
     pub proposals: Vec<NumberRun>,
@@ -212,7 +212,7 @@ impl Control {
 }
 
 /// What is settled of one process's broadcasts: all with a sequence number below these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Floor {
     /// The process, at the site that says so.
     pub process: u32,
@@ -225,7 +225,7 @@ pub struct Floor {
 }
 
 /// What a GBCAST is to do (§3.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
     /// The process becomes a member.
     Join(ProcessId),
@@ -262,7 +262,7 @@ impl Action {
 }
 
 /// An OBCAST with where it goes: on a list of §4.3.3 step 3.3, or before a BCAST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Listed {
     /// Its id.
     pub id: MessageId,
@@ -272,7 +272,7 @@ pub struct Listed {
 
 /// The commit record of a GBCAST: an attribute of it that, once anybody stored it, never changes
 /// (R23, R24).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// The run.
     pub run: MessageId,
@@ -296,7 +296,7 @@ impl Record {
 }
 
 /// GBCAST runs (§4.3.3 as corrected by R22–R24). The coordinator is the site of the oldest member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Gbcast {
     /// To the coordinator: include this in a run.
     Request {
@@ -385,7 +385,7 @@ pub enum Gbcast {
 }
 
 /// What a site tells the oldest site in the completion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Report {
     /// The last view that it applied; `None` for a site that has just joined.
     pub applied: Option<u64>,
@@ -407,7 +407,7 @@ pub struct Report {
 }
 
 /// The one decision of a completion: it orders everything that was pending.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Decision {
     /// The view that it completes.
     pub view: u64,
@@ -422,7 +422,7 @@ pub struct Decision {
 }
 
 /// The completion of a site view (R12, as one clean cut).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Completion {
     /// To every other site, behind everything sent before: nothing of the old era follows.
     PushEnd {

@@ -68,7 +68,7 @@ use crate::machine::{Lane, Packet};
 use crate::time::Time;
 
 /// What the layer above hears from this one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Upcall {
     /// A broadcast addressed to the site's own process is placed.
     ForSite {
@@ -104,7 +104,7 @@ pub enum Upcall {
 
 /// The broadcast layer of one site. Fields are shared by the files of this folder; every step ends
 /// with its effects in `effects` and its upcalls in `upcalls`.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Broadcast {
     me: Site,
     now: Time,
@@ -360,7 +360,7 @@ impl Broadcast {
 }
 
 /// How much the broadcast layer keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Gauges {
     /// BCASTs that are not placed everywhere they go at this site, or not final.
     pub bcasts: usize,

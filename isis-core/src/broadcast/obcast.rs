@@ -17,7 +17,7 @@ use crate::delivery::{Event, Label, Message as Delivered};
 use crate::ids::MessageId;
 
 /// An OBCAST in the store (§4.4), until it is settled (R21).
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Node {
     pub body: Obcast,
     /// Local destinations where it is not placed yet; `None` while its stamp is not known here.

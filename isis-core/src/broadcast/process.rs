@@ -13,7 +13,7 @@ use crate::ids::{Class, GroupId, MessageId, ProcessId, Site};
 use crate::machine::broadcast::Send;
 
 /// A local process. Its queues are its own, never shared with others of the site (§4.3, R17).
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Process {
     /// Its name.
     pub id: ProcessId,
@@ -82,7 +82,7 @@ impl Process {
 }
 
 /// The sending side of a process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Outbound {
     /// The last BCAST and OBCAST that left.
     pub bcasts: u64,
@@ -207,7 +207,7 @@ impl Outbound {
 }
 
 /// The BCASTs of one sender and label.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Label {
     /// Those without final, in send order: finals are computed in that order (R14).
     pub unfinal: VecDeque<MessageId>,
@@ -232,7 +232,7 @@ impl Label {
 }
 
 /// A broadcast in the window of its sender.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct InFlight {
     /// Destination sites whose processes have not all taken it; `None` until it leaves.
     pub untaken: Option<SiteSet>,
@@ -243,7 +243,7 @@ pub struct InFlight {
 }
 
 /// A flush that waits (§3.4).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Flush {
     /// Named in its outcome.
     pub token: u64,

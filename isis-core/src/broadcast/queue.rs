@@ -11,7 +11,7 @@ use crate::ids::MessageId;
 pub type Priority = (u64, MessageId);
 
 /// Whether the number is final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tag {
     /// §4.3.1's *undeliverable*.
     Tentative,
@@ -22,7 +22,7 @@ pub enum Tag {
 }
 
 /// See the module's head.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct PriorityQueues {
     labels: BTreeMap<u32, BTreeMap<Priority, Tag>>,
     gbcasts: BTreeMap<Priority, Tag>,

@@ -14,7 +14,7 @@ use crate::delivery::{GroupView, LeaveReason};
 use crate::ids::{ProcessId, Site};
 
 /// See the module's head.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Roster {
     /// Its latest view.
     pub view: Arc<GroupView>,

@@ -11,7 +11,7 @@ use crate::ids::{Class, MessageId, ProcessId};
 const MOST_IN_RUN: u32 = 4096;
 
 /// Proposals or finals of consecutive BCASTs of one sender whose numbers are consecutive too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NumberRun {
     sender: ProcessId,
     seq: u64,
@@ -98,7 +98,7 @@ impl NumberRun {
 }
 
 /// Consecutive broadcasts of one process of the site that the batch goes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SeqRun {
     /// The process at the receiving site.
     pub process: u32,

@@ -24,7 +24,7 @@ use crate::time::Time;
 const FLOOR_DELAY: Duration = Duration::from_millis(2);
 
 /// Small things on their way to one site: they leave together once the input has run dry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Outbox {
     proposals: Vec<NumberRun>,
     pub finals: Vec<NumberRun>,

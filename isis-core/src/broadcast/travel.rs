@@ -9,6 +9,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::Broadcast;
@@ -21,7 +22,7 @@ use crate::machine::Lane;
 use crate::time::Time;
 
 /// OBCASTs that are held here, and those that are awaited.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Travel {
     /// Bodies up to this size go along to sites that are no destinations.
     along: usize,
@@ -55,18 +56,26 @@ const PULLED: usize = 3;
 const AWAITED: usize = 4;
 
 /// An OBCAST that may not go to a site yet.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Hold {
     id: MessageId,
     rank: usize,
     due: Time,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Awaited {
     waiters: BTreeSet<MessageId>,
     since: Time,
     asked: bool,
+}
+
+/// Without the counts: what was counted makes no other state.
+impl Hash for Travel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.along, self.patience, &self.holds).hash(state);
+        (&self.awaited, self.pull_due).hash(state);
+    }
 }
 
 impl Travel {

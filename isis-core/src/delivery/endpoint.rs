@@ -25,7 +25,7 @@ use crate::machine::broadcast::{Call, ToEndpoint};
 const TAKEN_BATCH: u64 = 64;
 
 /// The machine of one process. See the module's head for how to drive it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Endpoint {
     id: ProcessId,
     limits: Limits,
@@ -49,7 +49,7 @@ pub struct Endpoint {
     closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Queued {
     event: Event,
     /// The machine's number for it; `Writable` and an answer to a status call have none.

@@ -12,7 +12,7 @@ use crate::machine::broadcast::Status;
 use crate::view::SiteView;
 
 /// A delivered broadcast.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
     /// The sender's name for it: what its send returned.
     pub id: MessageId,
@@ -26,7 +26,7 @@ pub struct Message {
 }
 
 /// Why a process left a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LeaveReason {
     /// It asked to.
     Left,
@@ -37,7 +37,7 @@ pub enum LeaveReason {
 }
 
 /// A numbered membership list of a group, oldest first (§3.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GroupView {
     /// The instance of the group.
     pub group: GroupId,
@@ -54,7 +54,7 @@ pub struct GroupView {
 }
 
 /// An answer to a status call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StatusAnswer {
     /// The state of the broadcast.
     pub status: Status,
@@ -63,7 +63,7 @@ pub struct StatusAnswer {
 }
 
 /// How an operation started with a token ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// `join`: the view that admitted the process is the group's `View` event before this.
     Joined(GroupId),
@@ -80,7 +80,7 @@ pub enum Outcome {
 }
 
 /// One event of a process, in the order in which it must see them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A broadcast.
     Message(Message),

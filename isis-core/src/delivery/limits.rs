@@ -6,7 +6,7 @@ use crate::config::Config;
 pub const MAX_DESTINATIONS: usize = 4096;
 
 /// The limits of a process, from its site's [`Config`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Limits {
     pub(super) max_message: usize,
     pub(super) window_messages: usize,

@@ -4,7 +4,7 @@ use super::event::{Event, GroupView, Outcome};
 use crate::ids::{GroupId, ProcessId};
 
 /// The groups that a process may send to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Memberships {
     joined: BTreeSet<GroupId>,
     /// Watched from outside.

@@ -22,7 +22,7 @@ use crate::ids::{Class, GroupId, MessageId, ProcessId};
 use crate::order::Relation;
 
 /// The olabel of an OBCAST: which others it is comparable with (§3.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Olabel {
     /// With all OBCASTs to the same group, except unordered ones; for explicit destination lists,
     /// with all sent to explicit lists.
@@ -42,7 +42,7 @@ pub fn streams(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The label of a broadcast.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Label {
     /// Of a BCAST: same label, same order (§3.1).
     Bcast(Arc<str>),
@@ -68,7 +68,7 @@ type Frontier = BTreeSet<MessageId>;
 type Relations = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Relation>>;
 
 /// The OBCASTs that a process has sent or taken and that may matter to its later broadcasts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Past {
     /// All of them, with what is needed to take them out again.
     live: BTreeMap<MessageId, Live>,
@@ -82,7 +82,7 @@ pub struct Past {
     floors: BTreeMap<ProcessId, u64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Live {
     group: Option<GroupId>,
     olabel: Olabel,

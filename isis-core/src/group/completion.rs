@@ -37,7 +37,7 @@ use crate::machine::broadcast::Note;
 use crate::view::SiteView;
 
 /// The completion in progress, or the last one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Cut {
     /// Views installed and not yet applied, by number; the last one is the current one.
     pub installed: BTreeMap<u64, SiteView>,
@@ -53,7 +53,7 @@ pub(super) struct Cut {
 }
 
 /// What happened in this completion, for its note.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Counts {
     pub pushed: usize,
     pub aborted_runs: usize,

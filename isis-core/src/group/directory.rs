@@ -23,7 +23,7 @@ use crate::wire;
 const LABEL: &str = "\0directory";
 
 /// A change of the directory.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 enum Change {
     /// A group of this name with one member, unless the name is taken.
     Create { name: String, group: GroupId },
@@ -50,7 +50,7 @@ impl Change {
 }
 
 /// See the module's head.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Directory {
     names: BTreeMap<String, GroupId>,
     groups: BTreeMap<GroupId, Roster>,

@@ -21,7 +21,7 @@ const MOST_WAITING: usize = 1 << 16;
 const MOST_STRANGERS: usize = 2 * MAX_SITES;
 
 /// What has come before its time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Early {
     /// The PUSH END of the latest view that a site has begun to complete: earlier ones are overtaken.
     push_ends: BTreeMap<SiteId, (Site, u64, Completion)>,

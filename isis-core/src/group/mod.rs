@@ -39,7 +39,7 @@ use directory::Directory;
 use requests::{PeerRequest, Requests};
 
 /// The broadcast machine of a site. See [`crate::machine`] for how to drive it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Machine {
     broadcast: Broadcast,
     directory: Directory,

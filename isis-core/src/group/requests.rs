@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::ids::{GroupId, MessageId, Site};
 
 /// See the module's head.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Requests {
     open: BTreeMap<u64, Request>,
     next: u64,
@@ -36,7 +36,7 @@ pub(super) struct Requests {
 const MOST_EARLY: usize = 1 << 16;
 
 /// A request that a peer sends here, or passes on.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct PeerRequest {
     pub from: Site,
     pub group: GroupId,
@@ -46,7 +46,7 @@ pub(super) struct PeerRequest {
     pub payload: Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Request {
     process: u32,
     what: What,
@@ -54,7 +54,7 @@ struct Request {
     asked: Option<Asked>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Asked {
     /// In an era that has ended, or of a group that is gone: a membership may yet come of it.
     Before,
@@ -67,7 +67,7 @@ enum Asked {
     Gone(GroupId, u64),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 enum What {
     Join {
         name: String,

@@ -11,7 +11,7 @@ use crate::ids::{GroupId, MessageId, ProcessId, Site};
 use crate::view::SiteView;
 
 /// What happens to the broadcast machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// A committed site view (R10). Views come in order, without gaps, from the first that has us.
     Install(SiteView),
@@ -36,7 +36,7 @@ pub enum Input {
 }
 
 /// Where a broadcast goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// To the members of the group, in the view in which it leaves (§3.5). The sender is one of them, or
     /// watches the group.
@@ -46,7 +46,7 @@ pub enum Address {
 }
 
 /// A BCAST or OBCAST as the endpoint hands it over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Send {
     /// The endpoint's name for it, returned to the application.
     pub id: MessageId,
@@ -64,7 +64,7 @@ pub struct Send {
 }
 
 /// A call of a local process. Calls with a token end with a `Completed` event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// A new process; `name` is for people.
     Open {
@@ -132,7 +132,7 @@ pub enum Call {
 }
 
 /// §4.1's *status*, for a whole broadcast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Some operational destination site may not have it yet.
     Pending,
@@ -143,7 +143,7 @@ pub enum Status {
 }
 
 /// From the machine to a process's endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ToEndpoint {
     /// The next event of the process's delivery queue. Events are numbered from 1 in this order.
     Event {
@@ -179,7 +179,7 @@ pub enum ToEndpoint {
 }
 
 /// What the broadcast machine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Hand this to the transport for each of these sites.
     Send {
@@ -202,7 +202,7 @@ pub enum Effect {
 }
 
 /// What the broadcast machine did that people (and the simulator's event counts) want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Note {
     /// A peer sent bytes that do not decode, or that cannot be meant or are not its to say; they were
     /// dropped.

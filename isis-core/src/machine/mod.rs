@@ -170,7 +170,7 @@ pub enum TransportToView {
 
 /// A message on its way out: what the machine encoded, and the application's bytes beside it. The
 /// receiver gets both as one piece, `head` first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Packet {
     /// Encoded by [`crate::wire`].
     pub head: Bytes,
@@ -179,7 +179,7 @@ pub struct Packet {
 }
 
 /// From transport to broadcast, in the same queue as `Install` (R10).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FromPeer {
     /// The sender.
     pub from: Site,

@@ -14,7 +14,7 @@ use crate::ids::{Class, GroupId, MessageId, ProcessId};
 use crate::machine::Lane;
 
 /// The runs of one group.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Coordinator {
     roster: Roster,
     requests: VecDeque<(Action, Bytes)>,
@@ -22,7 +22,7 @@ pub(super) struct Coordinator {
 }
 
 /// The run in progress: which round it is in shows in what the answers must be.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Run {
     id: MessageId,
     actions: Vec<Action>,
@@ -34,7 +34,7 @@ struct Run {
     before: BTreeSet<Listed>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Round {
     Number,
     Head,

@@ -22,7 +22,7 @@ use coordinator::Coordinator;
 use participant::Participant;
 
 /// The runs that this site takes part in or coordinates.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Runs {
     participants: BTreeMap<MessageId, Participant>,
     coordinators: BTreeMap<GroupId, Coordinator>,

@@ -15,7 +15,7 @@ use crate::machine::Lane;
 use crate::machine::broadcast::Note;
 
 /// A run at a participant's site.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Participant {
     base: Roster,
     actions: Vec<Action>,
