@@ -1,20 +1,22 @@
 //! The shipped view machine, explored exhaustively at small sizes: no two views of one number, no gap,
 //! no view without a quorum, no second epoch, whatever is lost, doubled, late or falsely suspected.
 //!
-//! Three sites cannot show everything: that the highest *accepted* proposal must be taken up showed at
-//! five sites with three successive managers (PROPERTIES V3). That run is bounded by time:
-//! `EXPLORE_SECONDS` (default 60); so are, by a third of it, those whose joins make many states.
+//! Three sites cannot show everything: that the highest *accepted* proposal must be taken up shows at
+//! five sites with three successive managers (PROPERTIES V3).
 
 // The explorer is no protocol: it looks states up, never walks its tables, and is bounded by real time.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
-#[path = "explore/explorer.rs"]
-mod explorer;
+#[path = "explore/engine.rs"]
+mod engine;
+#[path = "explore/view/model.rs"]
+mod model;
+#[path = "explore/share.rs"]
+mod share;
 
-use std::time::Duration;
-
-use explorer::Happening::*;
-use explorer::{Budget, Explorer, Happening, Start, Status, Stores};
+use model::Happening::*;
+use model::{Budget, Explorer, Happening, Start, Status, Stores};
+use share::Share;
 
 const NONE: Budget = Budget {
     suspicions: 0,
@@ -23,41 +25,44 @@ const NONE: Budget = Budget {
     back_offs: 0,
 };
 
-fn seconds() -> Duration {
-    let set = std::env::var("EXPLORE_SECONDS").ok();
-    Duration::from_secs(set.map_or(60, |s| s.parse().expect("EXPLORE_SECONDS is a number")))
+/// Any number of views, as the budget has it.
+const ANY: u64 = u64::MAX;
+
+struct Setup {
+    start: Start,
+    status: Status,
+    stores: Stores,
+    last: u64,
+    budget: Budget,
 }
 
-/// Explores, prints how far, and fails on a violation or if something did not happen. True if every
-/// state was seen.
-fn explore(
-    (start, status, stores): (Start, Status, Stores),
-    budget: Budget,
-    limit: Duration,
-    can_happen: &[Happening],
-) -> bool {
-    let mut explorer = Explorer::new(status, stores);
-    let report = explorer.explore(start, budget, limit);
-    println!(
-        "{start:?} {budget:?}: {} states, depth {}, {}; {:?}",
-        report.states,
-        report.depth,
-        if report.whole { "whole" } else { "bounded" },
-        explorer.happened,
-    );
-    if let Some(violation) = &report.violation {
-        panic!("after {} states:\n{violation}", report.states);
+/// Explores, prints how far, and fails on a violation, if something did not happen, or if what had to be
+/// seen whole was not.
+fn explore(name: &str, share: Share, setup: Setup, can_happen: &[Happening]) -> usize {
+    let run = |paths| {
+        let mut explorer = Explorer::new(setup.status, setup.stores, setup.last, paths);
+        let initial = explorer.initial(setup.start, setup.budget);
+        let report = engine::explore(&explorer, initial, share.limits());
+        let happened = Happening::ALL.map(|h| (h, explorer.happened.of(h as usize)));
+        (report, happened)
+    };
+    let (report, happened) = engine::retrace(run);
+    share.judge(name, &report, &happened, can_happen);
+    report.states
+}
+
+fn formed(n: u32, last: u64, budget: Budget) -> Setup {
+    Setup {
+        start: Start::Formed(n),
+        status: Status::Dropped,
+        stores: Stores::Without,
+        last,
+        budget,
     }
-    for happening in can_happen {
-        let count = explorer.happened.get(happening);
-        assert!(count.is_some(), "{happening:?} never happened");
-    }
-    report.whole
 }
 
 #[test]
 fn three_sites_with_false_suspicions() {
-    let start = (Start::Formed(3), Status::Dropped, Stores::Without);
     let (suspicions, back_offs) = (3, 2);
     let budget = Budget {
         suspicions,
@@ -71,12 +76,34 @@ fn three_sites_with_false_suspicions() {
         ExcludedItself,
         Excluded,
     ];
-    assert!(explore(start, budget, seconds(), &can));
+    explore(
+        "view: n=3, 3 suspicions",
+        Share::Whole,
+        formed(3, ANY, budget),
+        &can,
+    );
+}
+
+/// An exploration by another's explorer comes to the same states, and to no violation either.
+#[test]
+fn stateright_counts_the_same() {
+    let (suspicions, back_offs) = (2, 2);
+    let budget = Budget {
+        suspicions,
+        back_offs,
+        ..NONE
+    };
+    let setup = formed(3, ANY, budget);
+    let explorer = Explorer::new(setup.status, setup.stores, setup.last, false);
+    let theirs = model::cross_check::count(explorer, setup.start, budget);
+    let can = [TakeOver, Refused, AcceptedReported];
+    let ours = explore("view: n=3, 2 suspicions", Share::Whole, setup, &can);
+    println!("    stateright: {theirs} states");
+    assert_eq!(ours, theirs);
 }
 
 #[test]
-fn five_sites_with_false_suspicions() {
-    let start = (Start::Formed(5), Status::Dropped, Stores::Without);
+fn five_sites_one_view_three_suspicions() {
     let (suspicions, back_offs) = (3, 1);
     let budget = Budget {
         suspicions,
@@ -84,69 +111,149 @@ fn five_sites_with_false_suspicions() {
         ..NONE
     };
     let can = [TakeOver, Refused, AcceptedReported];
-    explore(start, budget, seconds(), &can);
+    explore(
+        "view: n=5, one view, 3 suspicions",
+        Share::Floor(360),
+        formed(5, 1, budget),
+        &can,
+    );
+}
+
+/// A crash is covered: a site may send and get nothing from any moment on.
+#[test]
+fn four_sites_three_views_four_suspicions() {
+    let (suspicions, back_offs) = (4, 1);
+    let budget = Budget {
+        suspicions,
+        back_offs,
+        ..NONE
+    };
+    let can = [TakeOver, Refused, AcceptedReported, Excluded];
+    explore(
+        "view: n=4, 3 views, 4 suspicions, 1 crash",
+        Share::Floor(20),
+        formed(4, 3, budget),
+        &can,
+    );
 }
 
 #[test]
-fn a_restart() {
-    let start = (Start::Formed(3), Status::Arrives, Stores::Without);
-    let restarts = 1;
-    let budget = Budget { restarts, ..NONE };
-    explore(start, budget, seconds(), &[Joined]);
+fn five_sites_two_views_two_suspicions() {
+    let (suspicions, back_offs) = (2, 1);
+    let budget = Budget {
+        suspicions,
+        back_offs,
+        ..NONE
+    };
+    let can = [TakeOver, Refused, AcceptedReported];
+    explore(
+        "view: n=5, 2 views, 2 suspicions",
+        Share::Floor(20),
+        formed(5, 2, budget),
+        &can,
+    );
+}
+
+/// The next incarnation joins, the earlier one is left out first.
+#[test]
+fn three_sites_three_views_with_a_join_and_a_restart() {
+    let (suspicions, restarts) = (1, 1);
+    let budget = Budget {
+        suspicions,
+        restarts,
+        ..NONE
+    };
+    let setup = Setup {
+        status: Status::Arrives,
+        ..formed(3, 3, budget)
+    };
+    explore(
+        "view: n=3, 3 views, a join and a restart",
+        Share::Floor(20),
+        setup,
+        &[Joined],
+    );
 }
 
 #[test]
 fn leaving_the_manager_included() {
-    let start = (Start::Formed(3), Status::Arrives, Stores::Without);
     let (suspicions, leaves) = (1, 2);
     let budget = Budget {
         suspicions,
         leaves,
         ..NONE
     };
-    explore(start, budget, seconds() / 3, &[Left]);
+    let setup = Setup {
+        status: Status::Arrives,
+        ..formed(3, ANY, budget)
+    };
+    explore("view: n=3, leaving", Share::Part(20), setup, &[Left]);
 }
 
 #[test]
 fn a_first_view_with_a_restart() {
-    let start = (Start::Outside(3), Status::Dropped, Stores::Without);
     let (restarts, back_offs) = (1, 1);
     let budget = Budget {
         restarts,
         back_offs,
         ..NONE
     };
-    explore(start, budget, seconds() / 3, &[Installed]);
+    let setup = Setup {
+        start: Start::Outside(3),
+        ..formed(3, ANY, budget)
+    };
+    explore(
+        "view: a first view, a restart",
+        Share::Part(20),
+        setup,
+        &[Installed],
+    );
 }
 
 #[test]
 fn a_first_view_of_two_with_restarts() {
-    let start = (Start::Outside(2), Status::Arrives, Stores::Without);
     let (restarts, leaves) = (2, 1);
     let budget = Budget {
         restarts,
         leaves,
         ..NONE
     };
-    explore(start, budget, seconds() / 3, &[Installed]);
+    let setup = Setup {
+        start: Start::Outside(2),
+        status: Status::Arrives,
+        ..formed(2, ANY, budget)
+    };
+    explore(
+        "view: a first view of two, restarts",
+        Share::Part(20),
+        setup,
+        &[Installed],
+    );
 }
 
 /// Restarted sites vote for their earlier incarnations: still one view of one number, and one epoch.
 #[test]
 fn restarts_with_stores() {
-    let start = (Start::Formed(3), Status::Dropped, Stores::With);
     let (restarts, back_offs) = (3, 1);
     let budget = Budget {
         restarts,
         back_offs,
         ..NONE
     };
-    explore(start, budget, seconds(), &[Revived, Installed]);
+    let setup = Setup {
+        stores: Stores::With,
+        ..formed(3, ANY, budget)
+    };
+    explore(
+        "view: n=3, restarts with stores",
+        Share::Part(20),
+        setup,
+        &[Revived, Installed],
+    );
 }
 
 #[test]
 fn false_suspicions_and_restarts_with_stores() {
-    let start = (Start::Formed(3), Status::Dropped, Stores::With);
     let (suspicions, restarts, back_offs) = (2, 2, 1);
     let budget = Budget {
         suspicions,
@@ -154,17 +261,35 @@ fn false_suspicions_and_restarts_with_stores() {
         back_offs,
         ..NONE
     };
-    explore(start, budget, seconds(), &[Refused, Excluded]);
+    let setup = Setup {
+        stores: Stores::With,
+        ..formed(3, ANY, budget)
+    };
+    explore(
+        "view: n=3, suspicions and restarts with stores",
+        Share::Part(20),
+        setup,
+        &[Refused, Excluded],
+    );
 }
 
 #[test]
 fn a_first_view_by_a_majority_of_stores() {
-    let start = (Start::Outside(3), Status::Dropped, Stores::With);
     let (restarts, back_offs) = (2, 1);
     let budget = Budget {
         restarts,
         back_offs,
         ..NONE
     };
-    explore(start, budget, seconds() / 3, &[Installed, AcceptedReported]);
+    let setup = Setup {
+        start: Start::Outside(3),
+        stores: Stores::With,
+        ..formed(3, ANY, budget)
+    };
+    explore(
+        "view: a first view by a majority of stores",
+        Share::Part(20),
+        setup,
+        &[Installed, AcceptedReported],
+    );
 }

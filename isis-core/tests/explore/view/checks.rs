@@ -2,11 +2,12 @@
 //! how a violation is told.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use isis_core::ids::{Site, ViewNumber};
 use isis_core::view::SiteView;
 
+use super::super::engine::digest;
 use super::{Action, Checked, Explorer, State, Stores};
 
 impl Explorer {
@@ -66,17 +67,18 @@ impl Explorer {
             expect(aged == view.sites().collect::<Vec<_>>(), "M8 age order")?;
             expect(self.had_quorum(after, previous, view, site), "M6 quorum")?;
         }
-        Rc::make_mut(&mut after.history).insert(key, view.clone());
+        Arc::make_mut(&mut after.history).insert(key, view.clone());
+        after.past ^= digest(view);
         Ok(())
     }
 
     /// Whether a quorum of `previous` has accepted `view`, which `first` is the first to install.
     fn had_quorum(&self, state: &State, previous: &SiteView, view: &SiteView, first: Site) -> bool {
         let proposed = [format!("propose {view} at"), format!("accept {view} at")];
-        let sent = state.sent.iter().map(|m| &self.messages[*m as usize]);
-        let votes = sent.filter(|(_, words)| proposed.iter().any(|p| words.starts_with(p)));
+        let sent = self.sent(state);
+        let votes = sent.filter(|sent| proposed.iter().any(|p| sent.words.starts_with(p)));
         let seat = |site: Site| previous.sites().find(|s| s.id == site.id && *s <= site);
-        let voters = votes.map(|(sent, _)| sent.from).chain([first]);
+        let voters = votes.map(|sent| sent.from).chain([first]);
         let voters: BTreeSet<Site> = voters.filter_map(seat).collect();
         let (have, all) = (2 * voters.len(), previous.members.len());
         have > all || (have == all && voters.contains(&previous.manager()))
@@ -96,11 +98,13 @@ impl Explorer {
 
     fn tell(&self, at: Site, action: &Action) -> String {
         match action {
-            Action::Arrive(message) => {
-                let (sent, words) = &self.messages[*message as usize];
-                format!("{} -> {at}: {words}", sent.from)
-            }
-            action => format!("{at}: {action:?}"),
+            Action::Arrive(letter) => format!("{} -> {at}: {}", letter.from, letter.words),
+            Action::Wake => format!("{at} begins"),
+            Action::BackOffEnds => format!("{at} has backed off for long enough"),
+            Action::Leave => format!("{at} wishes to leave"),
+            Action::Suspect(site) => format!("{at} suspects {site}"),
+            Action::Hear(site) => format!("{at} hears {site}"),
+            Action::Restart => format!("{at} restarts"),
         }
     }
 }
