@@ -33,12 +33,13 @@ RECORD ?=
 FUZZ_SECONDS ?= 60
 BENCH_RUNS ?= 3
 
-.PHONY: help demo test schedules mutants fuzz asan soak soak-processes bench clean tools
+.PHONY: help demo test check-deep schedules mutants fuzz asan soak soak-processes bench clean tools
 
 help: ## show the targets
 	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
 	@echo '          [RECORD=dir]                    records their histories and audits them'
 	@echo 'make test                                 every check; ends with "N passed, N failed"'
+	@echo 'make check-deep                           every state of the machines at small sizes; long'
 	@echo 'make schedules [SCHEDULES=1000]           threads, under one order of steps after the other'
 	@echo 'make mutants                              each seeded fault must be found'
 	@echo 'make fuzz [FUZZ_SECONDS=60]                any bytes, at every boundary; seconds per target'
@@ -70,6 +71,10 @@ demo: tools ffi wheel-installed ## three processes, one is killed, all agree
 
 test: ## every check
 	@mk/check.sh
+
+# One exploration at a time: each has all cores, and up to 9 GiB.
+check-deep: ## every state of the machines at small sizes
+	@EXPLORE_WHOLE=1 $(CARGO) test --locked --release -p isis-core --test explore -- --nocapture --test-threads=1
 
 # Of its own directory, for the flag would have everything built anew.
 schedules: ## threads under SCHEDULES orders of steps each

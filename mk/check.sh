@@ -58,6 +58,7 @@ check "protocols without std" mk/no-std.sh
 check "no mutant is shipped" mk/no-mutant.sh
 check "Rust tests"        cargo test --locked
 check "simulator"         env SEEDS="$SEEDS" cargo test --locked --release -p isis-core --test sim
+check "explorers"         cargo test --locked --release -p isis-core --test explore -- --nocapture --test-threads=1
 check "schedules"         make --no-print-directory schedules SCHEDULES=300
 check "Rust documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 target ffi

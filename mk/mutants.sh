@@ -72,7 +72,7 @@ for mutant in $MUTANTS; do
   log=$DIR/$mutant.log start=$SECONDS
   case $mutant in
     H*) tests=schedules find='deadlock!' ;;
-    V* | R3) tests=explore_view find='^after [0-9]+ states' ;;
+    V* | R3) tests=explore find='^after [0-9]+ states' ;;
     *) tests=sim find='^found with seed [0-9]+: [A-Z0-9a-z]+' ;;
   esac
   if ! grep -rqE "isis_mutant *= *\"$mutant\"" isis-core/src; then

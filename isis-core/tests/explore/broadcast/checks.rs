@@ -12,11 +12,11 @@ use isis_core::audit::properties::{ALL, first_violation};
 use isis_core::audit::trace::{Trace, What};
 use isis_core::ids::{MessageId, Site};
 
-use super::super::engine::digest;
-use super::{Explorer, State};
+use super::model::{Explorer, State};
+use crate::engine::digest;
 
 impl Explorer {
-    pub(super) fn check_at_rest(&self, state: &State) -> Result<(), String> {
+    pub fn check_at_rest(&self, state: &State) -> Result<(), String> {
         self.check_empty(state)?;
         let logs: Vec<u128> = state.nodes.iter().map(|n| n.site.log.digest()).collect();
         let verdict = self.verdicts.get_or(digest(&logs), || judge(state));

@@ -6,7 +6,7 @@ use isis_core::ids::Site;
 use isis_core::machine::{Lane, Packet};
 use isis_core::wire;
 
-use super::super::engine::digest;
+use crate::engine::digest;
 
 /// A message, once it is sent; kept for ever.
 pub struct Letter {

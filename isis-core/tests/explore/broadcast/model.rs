@@ -19,23 +19,15 @@
 //! leave in one message with them instead of two in a row). Applications take what comes at once, and never
 //! say so (R29 is not explored).
 
-#[path = "checks.rs"]
-mod checks;
-#[path = "letter.rs"]
-mod letter;
-#[path = "site.rs"]
-mod site;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isis_core::ids::{Epoch, GroupId, Incarnation, ProcessId, Site, SiteId, ViewNumber};
 use isis_core::view::{LeftReason, Member, SiteView};
 
-use super::engine::{Counts, Model, One, Shared, digest};
-use letter::Letter;
-use site::{Act, NOW, Node};
-pub use site::{Line, Operation, To};
+use super::letter::Letter;
+use super::site::{Act, Line, NOW, Node, Operation};
+use crate::engine::{Counts, Model, One, Shared, digest};
 
 /// What can happen; a run in which nothing of interest does proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +78,7 @@ impl Happening {
         ]
     };
 
-    fn of(letter: &Letter) -> Option<Happening> {
+    pub fn of(letter: &Letter) -> Option<Happening> {
         let words = &letter.words;
         let says = |word: &str| words.contains(word);
         match words.split(' ').next()? {
@@ -117,29 +109,29 @@ type Link = Option<Arc<Vec<&'static Letter>>>;
 
 #[derive(Clone)]
 pub struct State {
-    nodes: Vec<Arc<Node>>,
+    pub nodes: Vec<Arc<Node>>,
     /// From the first index to the second.
-    links: Vec<Link>,
-    views: Arc<Vec<SiteView>>,
-    crashes: u32,
-    path: Option<Arc<Path>>,
+    pub links: Vec<Link>,
+    pub views: Arc<Vec<SiteView>>,
+    pub crashes: u32,
+    pub path: Option<Arc<Path>>,
 }
 
-struct Path {
+pub struct Path {
     words: String,
     before: Option<Arc<Path>>,
 }
 
 pub struct Explorer {
-    setup: Setup,
+    pub setup: Setup,
     /// Keep the way to each state, for telling a violation; costs memory.
-    paths: bool,
-    group: Option<GroupId>,
+    pub paths: bool,
+    pub group: Option<GroupId>,
     pub happened: Counts<{ Happening::ALL.len() }>,
-    letters: Shared<&'static Letter>,
-    nodes: One<Node>,
+    pub letters: Shared<&'static Letter>,
+    pub nodes: One<Node>,
     /// Records of runs that came to rest, and what is wrong with them.
-    verdicts: Shared<Option<Arc<str>>>,
+    pub verdicts: Shared<Option<Arc<str>>>,
 }
 
 impl Explorer {
@@ -325,7 +317,7 @@ impl Explorer {
     }
 
     /// The way to a violation.
-    fn explain(&self, state: &State, violation: &str) -> String {
+    pub fn explain(&self, state: &State, violation: &str) -> String {
         let mut lines = vec![violation.to_owned()];
         let mut path = &state.path;
         while let Some(step) = path {
@@ -411,7 +403,7 @@ fn site(id: u32) -> Site {
 }
 
 /// The process of that site.
-fn process(id: u32) -> ProcessId {
+pub fn process(id: u32) -> ProcessId {
     ProcessId {
         site: site(id),
         index: 1,

@@ -14,9 +14,9 @@ use isis_core::machine::{FromPeer, Lane};
 use isis_core::time::Time;
 use isis_core::view::SiteView;
 
-use super::super::engine::{Table, digest};
 use super::letter::Letter;
-use super::{Explorer, Happening};
+use super::model::{Explorer, Happening, process};
+use crate::engine::{Table, digest};
 
 pub const NOW: Time = Time(1_000_000_000);
 /// Whatever waits for company or has patience has waited for long enough.
@@ -343,7 +343,7 @@ impl Run<'_> {
         let group = || self.explorer.group.expect("it was made");
         let address = |to| match to {
             To::Group => Address::Group(group()),
-            To::Sites(sites) => Address::List(sites.iter().map(|s| super::process(*s)).collect()),
+            To::Sites(sites) => Address::List(sites.iter().map(|s| process(*s)).collect()),
         };
         let me = self.site.endpoint.id();
         let payload = Bytes::from_static(b"x");

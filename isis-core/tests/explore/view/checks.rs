@@ -7,12 +7,12 @@ use std::sync::Arc;
 use isis_core::ids::{Site, ViewNumber};
 use isis_core::view::SiteView;
 
-use super::super::engine::digest;
-use super::{Action, Checked, Explorer, State, Stores};
+use super::model::{Action, Checked, Explorer, State, Stores};
+use crate::engine::digest;
 
 impl Explorer {
     /// M1, M2, M5 of a view that a site installs; then what must hold of its sequence.
-    pub(super) fn check(
+    pub fn check(
         &self,
         after: &mut State,
         site: Site,
@@ -36,12 +36,7 @@ impl Explorer {
     }
 
     /// M4, M5, M6, M8, and R2's single running epoch.
-    pub(super) fn check_sequence(
-        &self,
-        after: &mut State,
-        site: Site,
-        view: &SiteView,
-    ) -> Checked<()> {
+    pub fn check_sequence(&self, after: &mut State, site: Site, view: &SiteView) -> Checked<()> {
         let expect = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(format!("{what}: {site} has {view}")),
@@ -85,7 +80,7 @@ impl Explorer {
     }
 
     /// The way to a violation.
-    pub(super) fn explain(&self, state: &State, violation: String) -> String {
+    pub fn explain(&self, state: &State, violation: String) -> String {
         let mut lines = vec![violation];
         let mut path = &state.path;
         while let Some(step) = path {

@@ -7,8 +7,9 @@ use isis_core::ids::{Site, SiteId};
 use isis_core::time::Time;
 use isis_core::view::{Memory, Views};
 
-use super::super::engine::{Table, digest};
-use super::{Explorer, Outcome};
+use super::model::Explorer;
+use super::run::Outcome;
+use crate::engine::{Table, digest};
 
 /// There is one of each, for ever.
 pub struct Machine {

@@ -13,29 +13,21 @@
 //! which nobody can install before the quorum that made it was there, and was checked. A run in which a site
 //! installs by the commit breaks nothing that is not broken by the same run in which it hears nothing more.
 
-#[path = "checks.rs"]
-mod checks;
-#[path = "stateright.rs"]
-pub mod cross_check;
-#[path = "machine.rs"]
-mod machine;
-
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use isis_core::ids::{Epoch, Incarnation, Site, SiteId, ViewNumber};
-use isis_core::machine::view::{Effect, Input, Note};
-use isis_core::machine::{Evidence, LinkReport, TransportToView, ViewToTransport};
 use isis_core::time::Time;
-use isis_core::view::{Memory, SiteView, Views, describe};
+use isis_core::view::{Memory, SiteView};
 
-use super::engine::{Counts, Model, Shared, digest};
-use machine::Machine;
+use super::machine::Machine;
+use super::post::{Letter, Letters, Post};
+use super::run::Outcome;
+use crate::engine::{Counts, Model, Shared, digest};
 
-const NOW: Time = Time(1_000_000_000);
+pub const NOW: Time = Time(1_000_000_000);
 /// Later than every back-off that began at `NOW`, earlier than every repetition.
-const LATER: Time = Time(2_000_000_000);
+pub const LATER: Time = Time(2_000_000_000);
 
 /// What the adversary may still do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,91 +72,21 @@ impl Happening {
     };
 }
 
-/// A message, once it is sent; kept for ever.
-pub struct Letter {
-    digest: u128,
-    number: u16,
-    from: Site,
-    to: Site,
-    message: Vec<u8>,
-    words: String,
-}
-
-/// The numbers of what was ever sent, in order. Every state has one: so they are small.
-#[derive(Clone, Default)]
-struct Letters(Arc<[u16]>);
-
-impl Letters {
-    fn contains(&self, letter: &Letter) -> bool {
-        self.0.binary_search(&letter.number).is_ok()
-    }
-
-    /// Says whether it is new.
-    fn add(&mut self, letter: &Letter) -> bool {
-        let Err(place) = self.0.binary_search(&letter.number) else {
-            return false;
-        };
-        let (before, after) = self.0.split_at(place);
-        self.0 = [before, &[letter.number], after].concat().into();
-        true
-    }
-}
-
-/// All letters by number, which is in the order in which they were first sent.
-struct Post {
-    letters: Box<[OnceLock<&'static Letter>]>,
-    next: AtomicUsize,
-}
-
-impl Post {
-    fn new() -> Post {
-        let room = usize::from(u16::MAX) + 1;
-        Post {
-            letters: (0..room).map(|_| OnceLock::new()).collect(),
-            next: AtomicUsize::new(0),
-        }
-    }
-
-    /// The number is its own from here on.
-    fn add(&self, letter: impl FnOnce(u16) -> Letter) -> &'static Letter {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let small = u16::try_from(number).expect("there are not so many letters");
-        let letter: &Letter = Box::leak(Box::new(letter(small)));
-        self.letters[number].get_or_init(|| letter)
-    }
-
-    fn get(&self, number: u16) -> &'static Letter {
-        self.letters[usize::from(number)]
-            .get()
-            .expect("it was sent")
-    }
-}
-
-/// What a machine did with an input.
-pub struct Outcome {
-    machine: &'static Machine,
-    sent: Vec<&'static Letter>,
-    /// What its store knows to be committed.
-    committed: Vec<SiteView>,
-    installed: Vec<SiteView>,
-    happened: Vec<Happening>,
-}
-
 #[derive(Clone)]
 pub struct State {
-    machines: Box<[&'static Machine]>,
-    sent: Letters,
-    history: Arc<BTreeMap<(Epoch, ViewNumber), SiteView>>,
+    pub machines: Box<[&'static Machine]>,
+    pub sent: Letters,
+    pub history: Arc<BTreeMap<(Epoch, ViewNumber), SiteView>>,
     /// Of `sent` and `history`: the digests of what is in them, added without carry.
-    past: u128,
-    budget: Budget,
-    path: Option<Arc<Path>>,
+    pub past: u128,
+    pub budget: Budget,
+    pub path: Option<Arc<Path>>,
 }
 
-struct Path {
-    at: Site,
-    action: Action,
-    before: Option<Arc<Path>>,
+pub struct Path {
+    pub at: Site,
+    pub action: Action,
+    pub before: Option<Arc<Path>>,
 }
 
 #[derive(Clone)]
@@ -202,19 +124,19 @@ pub enum Stores {
 }
 
 pub struct Explorer {
-    status: Status,
-    stores: Stores,
+    pub status: Status,
+    pub stores: Stores,
     /// The last view number that is decided.
-    last: u64,
+    pub last: u64,
     /// Keep the way to each state, for telling a violation; costs memory.
-    paths: bool,
+    pub paths: bool,
     pub happened: Counts<{ Happening::ALL.len() }>,
-    letters: Shared<&'static Letter>,
-    post: Post,
-    machines: Shared<&'static Machine>,
+    pub letters: Shared<&'static Letter>,
+    pub post: Post,
+    pub machines: Shared<&'static Machine>,
 }
 
-type Checked<T> = Result<T, String>;
+pub type Checked<T> = Result<T, String>;
 
 impl Explorer {
     pub fn new(status: Status, stores: Stores, last: u64, paths: bool) -> Explorer {
@@ -231,7 +153,7 @@ impl Explorer {
     }
 
     /// All that was ever sent.
-    fn sent(&self, state: &State) -> impl Iterator<Item = &'static Letter> {
+    pub fn sent(&self, state: &State) -> impl Iterator<Item = &'static Letter> {
         state.sent.0.iter().map(|number| self.post.get(*number))
     }
 
@@ -296,12 +218,15 @@ impl Explorer {
         }
     }
 
+    /// It has installed the last view, and is left alone.
+    fn is_over(&self, machine: &Machine) -> bool {
+        let view = machine.views.current();
+        view.is_some_and(|v| v.number.0 >= self.last)
+    }
+
     /// What can be done next, and where.
     pub fn moves(&self, state: &State) -> Vec<(usize, Action)> {
-        let is_over = |at: usize| {
-            let view = state.machines[at].views.current();
-            view.is_some_and(|v| v.number.0 >= self.last)
-        };
+        let is_over = |at: usize| self.is_over(state.machines[at]);
         let to = |l| receiver(state, l).map(|at| (at, Action::Arrive(l)));
         let arrivals = self.sent(state).filter_map(to);
         let mut moves: Vec<_> = arrivals.filter(|(at, _)| !is_over(*at)).collect();
@@ -333,7 +258,8 @@ impl Explorer {
     pub fn make(&self, state: &State, at: usize, action: Action) -> Checked<Option<State>> {
         let mut after = match &action {
             Action::Restart => self.restart(state, at)?,
-            Action::Arrive(_) => {
+            // A suspicion that a site has already is one that is not spent.
+            Action::Arrive(_) | Action::Suspect(_) => {
                 let outcome = self.outcome_of(state.machines[at], &action);
                 if is_idle(state, at, outcome) {
                     return Ok(None);
@@ -392,7 +318,9 @@ impl Explorer {
         }
         after.machines[at] = outcome.machine;
         for letter in &outcome.sent {
-            if after.sent.add(letter) {
+            let is_dead =
+                receiver(&after, letter).is_some_and(|to| self.is_over(after.machines[to]));
+            if !is_dead && after.sent.add(letter) {
                 after.past ^= letter.digest;
             }
         }
@@ -409,7 +337,20 @@ impl Explorer {
                 .map_err(|violation| self.explain(&after, violation))?;
             own = Some(view);
         }
+        if self.is_over(after.machines[at]) {
+            self.burn(&mut after, machine.site);
+        }
         Ok(after)
+    }
+
+    /// What was sent to a site that is left alone makes no difference any more.
+    fn burn(&self, state: &mut State, to: Site) {
+        let (dead, kept): (Vec<_>, Vec<_>) = self.sent(state).partition(|l| l.to == to);
+        if dead.is_empty() {
+            return;
+        }
+        state.past = dead.iter().fold(state.past, |past, l| past ^ l.digest);
+        state.sent = Letters(kept.iter().map(|l| l.number).collect());
     }
 
     fn outcome_of(&self, machine: &'static Machine, action: &Action) -> &'static Outcome {
@@ -421,138 +362,10 @@ impl Explorer {
         let outcome: &Outcome = Box::leak(Box::new(self.run(machine, action)));
         known().entry(key).or_insert(outcome)
     }
-
-    fn run(&self, machine: &'static Machine, action: &Action) -> Outcome {
-        let mut views = machine.views.clone();
-        let mut effects = Vec::new();
-        let (now, input) = match action {
-            Action::Wake => (LATER, Input::Timeout),
-            Action::Arrive(letter) => {
-                let (from, message) = (letter.from, letter.message.clone().into());
-                (
-                    NOW,
-                    Input::Transport(TransportToView::Message { from, message }),
-                )
-            }
-            Action::BackOffEnds => (LATER, Input::Timeout),
-            Action::Restart => unreachable!("no input"),
-            Action::Leave => (NOW, Input::Leave),
-            Action::Suspect(site) => {
-                let (site, evidence) = (*site, Evidence::Refused);
-                (NOW, report(LinkReport::Lost { site, evidence }))
-            }
-            Action::Hear(site) => {
-                let (site, address, epoch) = (*site, String::new(), None);
-                (
-                    NOW,
-                    report(LinkReport::Up {
-                        site,
-                        address,
-                        epoch,
-                    }),
-                )
-            }
-        };
-        views.handle(now, input, &mut effects);
-        self.outcome(machine, views, effects)
-    }
-
-    fn outcome(
-        &self,
-        machine: &'static Machine,
-        mut views: Views,
-        effects: Vec<Effect>,
-    ) -> Outcome {
-        let mut outcome = Outcome {
-            machine,
-            sent: Vec::new(),
-            committed: Vec::new(),
-            installed: Vec::new(),
-            happened: Vec::new(),
-        };
-        let mut work = VecDeque::from(effects);
-        let mut disk = machine.disk.clone();
-        let mut leads = false;
-        while let Some(effect) = work.pop_front() {
-            let happening = match effect {
-                Effect::ToTransport(ViewToTransport::Send { to, message }) => {
-                    let words = describe(&message);
-                    leads |= words.starts_with("commit");
-                    let happening = match &words {
-                        w if w.starts_with("refuse") => Some(Happening::Refused),
-                        w if w.contains("accepted v") => Some(Happening::AcceptedReported),
-                        _ => None,
-                    };
-                    if !self.is_dropped(&words) {
-                        let letter = self.letter(machine.site, to, message.to_vec(), words);
-                        outcome.sent.push(letter);
-                    }
-                    happening
-                }
-                Effect::ToTransport(ViewToTransport::Withhold { token, .. }) => {
-                    let mut more = Vec::new();
-                    let withheld = Input::Transport(TransportToView::Withheld { token });
-                    views.handle(NOW, withheld, &mut more);
-                    work.extend(more);
-                    None
-                }
-                Effect::Persist { token, memory } => {
-                    outcome.committed.extend(memory.view().cloned());
-                    disk = Some(*memory);
-                    let mut more = Vec::new();
-                    views.handle(NOW, Input::Stored { token }, &mut more);
-                    work.extend(more);
-                    None
-                }
-                Effect::Install(view) => {
-                    let joined = view.joined.contains(&machine.site) && view.number.0 > 0;
-                    outcome.installed.push(view);
-                    Some([Happening::Installed, Happening::Joined][usize::from(joined)])
-                }
-                Effect::Note(Note::TakeOver { .. }) => Some(Happening::TakeOver),
-                Effect::Note(Note::Reviving { .. }) => Some(Happening::Revived),
-                Effect::Excluded { asked: true, .. } => Some(Happening::Left),
-                Effect::Excluded { asked: false, .. } if leads => Some(Happening::ExcludedItself),
-                Effect::Excluded { .. } => Some(Happening::Excluded),
-                _ => None,
-            };
-            outcome.happened.extend(happening);
-        }
-        outcome.machine = self.machine(machine.site, views, disk);
-        outcome
-    }
-
-    /// What is beside the point: suspicions that the budget has anyway, and what is after the last view.
-    fn is_dropped(&self, words: &str) -> bool {
-        let mut parts = words.split(' ');
-        let (kind, subject) = (parts.next(), parts.next().unwrap_or_default());
-        let number = subject.trim_start_matches('v').split('[').next();
-        let number = number.and_then(|n| n.parse::<u64>().ok());
-        match kind {
-            Some("status") => self.status == Status::Dropped,
-            Some("interrogate" | "propose") => number.expect("it names a view") > self.last,
-            Some("commit") => number.expect("it names a view") >= self.last,
-            _ => false,
-        }
-    }
-
-    fn letter(&self, from: Site, to: Site, message: Vec<u8>, words: String) -> &'static Letter {
-        let digest = digest(&(from, to, &message));
-        self.letters.get_or(digest, || {
-            self.post.add(|number| Letter {
-                digest,
-                number,
-                from,
-                to,
-                message,
-                words,
-            })
-        })
-    }
 }
 
 impl Action {
-    fn digest(&self) -> u128 {
+    pub fn digest(&self) -> u128 {
         match self {
             Action::Arrive(letter) => letter.digest,
             Action::Wake => digest(&0),
@@ -590,10 +403,6 @@ fn receiver(state: &State, letter: &Letter) -> Option<usize> {
 fn is_idle(state: &State, at: usize, outcome: &Outcome) -> bool {
     outcome.machine.digest == state.machines[at].digest
         && outcome.sent.iter().all(|l| state.sent.contains(l))
-}
-
-fn report(report: LinkReport) -> Input {
-    Input::Transport(TransportToView::Report(report))
 }
 
 fn site(id: u32, incarnation: u64) -> Site {

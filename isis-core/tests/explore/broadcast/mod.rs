@@ -1,20 +1,17 @@
 //! The shipped group and broadcast machine, explored exhaustively at small sizes: all orders, views and
 //! crashes that can be, and every property of the auditor wherever a run comes to rest.
 
-// The explorer is no protocol: it looks states up, never walks its tables, and is bounded by real time.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
-
-#[path = "explore/engine.rs"]
-mod engine;
-#[path = "explore/broadcast/model.rs"]
+mod checks;
+mod letter;
 mod model;
-#[path = "explore/share.rs"]
-mod share;
+mod site;
 
+use crate::engine;
+use crate::share::Share;
 use model::Happening::*;
-use model::Operation::*;
-use model::{Explorer, Happening, Line, Operation, Setup, To};
-use share::Share;
+use model::{Explorer, Happening, Setup};
+use site::Operation::*;
+use site::{Line, Operation, To};
 
 const ALL: To = To::Sites(&[0, 1, 2]);
 
@@ -74,6 +71,26 @@ fn bcasts_of_one_sender() {
     explore(
         "BCAST: n=3, 2 messages of one sender, 2 crashes",
         Share::Whole,
+        setup,
+        &can,
+    );
+}
+
+/// R14: the second of a label goes to fewer sites, whose clocks are behind.
+#[test]
+fn bcasts_to_fewer_and_fewer() {
+    let setup = Setup {
+        script: vec![
+            line(2, 0, Bcast("b", To::Sites(&[1, 2]))),
+            line(0, 0, Bcast("a", ALL)),
+            line(0, 0, Bcast("a", To::Sites(&[0, 1]))),
+        ],
+        ..PLAIN
+    };
+    let can = [Halted, OrphanCompleted, BcastPassedOn, FinalPassedOn];
+    explore(
+        "BCAST: n=3, 3 messages to fewer and fewer, 1 crash",
+        Share::Floor(20),
         setup,
         &can,
     );

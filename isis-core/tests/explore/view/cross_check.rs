@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use isis_core::view::SiteView;
 use stateright::{Checker, Model, Property};
 
-use super::super::engine::Model as _;
-use super::{Action, Budget, Explorer, Start, State};
+use super::model::{Action, Budget, Explorer, Start, State};
+use crate::engine::Model as _;
 
 struct Ours(Explorer, State);
 
