@@ -340,9 +340,8 @@ impl Model for Explorer {
             parts.extend(letters.map(|l| l.digest));
             parts.push((parts.len() - before) as u128);
         }
-        // Which views there are follows from who has halted when, which is in the records of the others.
-        let views = state.views.iter().map(|v| v.members.len() as u128);
-        parts.extend(views);
+        let members = |v: &SiteView| v.sites().fold(0, |all, s| all | 1u128 << s.id.0);
+        parts.extend(state.views.iter().map(members));
         digest(&(parts, state.crashes))
     }
 

@@ -108,7 +108,7 @@ fn five_sites_one_view_three_suspicions() {
     let can = [TakeOver, Refused, AcceptedReported];
     explore(
         "view: n=5, one view, 3 suspicions, no second try",
-        Share::Floor(120),
+        Share::Floor(180),
         formed(5, 1, budget),
         &can,
     );
@@ -125,7 +125,7 @@ fn five_sites_one_view_three_suspicions_and_a_second_try() {
     let can = [TakeOver, Refused, AcceptedReported];
     explore(
         "view: n=5, one view, 3 suspicions, a second try",
-        Share::Part(20),
+        Share::Part(10),
         formed(5, 1, budget),
         &can,
     );
@@ -143,7 +143,7 @@ fn four_sites_three_views_four_suspicions() {
     let can = [TakeOver, Refused, AcceptedReported, Excluded];
     explore(
         "view: n=4, 3 views, 4 suspicions, 1 crash",
-        Share::Floor(20),
+        Share::Floor(10),
         formed(4, 3, budget),
         &can,
     );
@@ -160,7 +160,7 @@ fn five_sites_two_views_two_suspicions() {
     let can = [TakeOver, Refused, AcceptedReported];
     explore(
         "view: n=5, 2 views, 2 suspicions",
-        Share::Floor(20),
+        Share::Floor(10),
         formed(5, 2, budget),
         &can,
     );
@@ -181,7 +181,7 @@ fn three_sites_three_views_with_a_join_and_a_restart() {
     };
     explore(
         "view: n=3, 3 views, a join and a restart",
-        Share::Floor(20),
+        Share::Floor(10),
         setup,
         &[Joined],
     );
@@ -199,7 +199,7 @@ fn leaving_the_manager_included() {
         status: Status::Arrives,
         ..formed(3, ANY, budget)
     };
-    explore("view: n=3, leaving", Share::Part(20), setup, &[Left]);
+    explore("view: n=3, leaving", Share::Part(10), setup, &[Left]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_first_view_with_a_restart() {
     };
     explore(
         "view: a first view, a restart",
-        Share::Part(20),
+        Share::Part(10),
         setup,
         &[Installed],
     );
@@ -237,7 +237,7 @@ fn a_first_view_of_two_with_restarts() {
     };
     explore(
         "view: a first view of two, restarts",
-        Share::Part(20),
+        Share::Part(10),
         setup,
         &[Installed],
     );
@@ -258,7 +258,7 @@ fn restarts_with_stores() {
     };
     explore(
         "view: n=3, restarts with stores",
-        Share::Part(20),
+        Share::Part(10),
         setup,
         &[Revived, Installed],
     );
@@ -279,7 +279,7 @@ fn false_suspicions_and_restarts_with_stores() {
     };
     explore(
         "view: n=3, suspicions and restarts with stores",
-        Share::Part(20),
+        Share::Part(10),
         setup,
         &[Refused, Excluded],
     );
@@ -300,7 +300,7 @@ fn a_first_view_by_a_majority_of_stores() {
     };
     explore(
         "view: a first view by a majority of stores",
-        Share::Part(20),
+        Share::Part(10),
         setup,
         &[Installed, AcceptedReported],
     );
