@@ -296,7 +296,7 @@ impl Explorer {
 
     /// One input to one machine, and the checks on what it did.
     fn act(&self, state: &State, at: usize, action: Action) -> Checked<State> {
-        let outcome = self.outcome_of(&state.machines[at], &action);
+        let outcome = self.outcome_of(state.machines[at], &action);
         self.follow(state, at, action, outcome)
     }
 
