@@ -13,6 +13,7 @@ CC ?= cc
 ISIS := target/release/isis
 DEMO_MEMBER := target/demo/member
 BENCH_MEMBER := target/bench/member
+NET_MEMBER := target/net-member/member
 
 # The victim's site is the oldest, the view manager: c or python.
 VICTIM ?= c
@@ -32,14 +33,17 @@ RECORD ?=
 # Per target.
 FUZZ_SECONDS ?= 60
 BENCH_RUNS ?= 3
+# The scenarios of `make test-net`, by name; all by default.
+SCENARIO ?=
 
-.PHONY: help demo test check-deep schedules mutants fuzz asan soak soak-processes bench clean tools
+.PHONY: help demo test test-net check-deep schedules mutants fuzz asan soak soak-processes bench clean tools
 
 help: ## show the targets
 	@echo 'make demo [VICTIM=c|python] [FILE=path]   three processes, one is killed, all agree'
 	@echo '          [RECORD=dir]                    records their histories and audits them'
 	@echo 'make test                                 every check; ends with "N passed, N failed"'
 	@echo 'make check-deep                           every state of the machines at small sizes; long'
+	@echo 'make test-net [SCENARIO=name ...]         five sites in namespaces under real faults; needs root'
 	@echo 'make schedules [SCHEDULES=1000]           threads, under one order of steps after the other'
 	@echo 'make mutants                              each seeded fault must be found'
 	@echo 'make fuzz [FUZZ_SECONDS=60]                any bytes, at every boundary; seconds per target'
@@ -63,6 +67,11 @@ $(BENCH_MEMBER): bench/member.c include/isis.h target/release/libisis.so
 	$(CC) -std=c99 -O2 -g -Wall -Wextra -Wpedantic -Werror -Iinclude -o $@ \
 	  bench/member.c -Ltarget/release -Wl,-rpath,'$$ORIGIN/../release' -lisis
 
+$(NET_MEMBER): net/member.c include/isis.h target/release/libisis.so
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 -g -Wall -Wextra -Wpedantic -Werror -Iinclude -o $@ \
+	  net/member.c -Ltarget/release -Wl,-rpath,'$$ORIGIN/../release' -lisis
+
 demo: tools ffi wheel-installed ## three processes, one is killed, all agree
 	@$(MAKE) --no-print-directory $(DEMO_MEMBER)
 	@$(ISIS) demo --victim $(VICTIM) --file '$(FILE)' --c-member $(DEMO_MEMBER) \
@@ -75,6 +84,12 @@ test: ## every check
 # One exploration at a time: each has all cores, and up to 9 GiB.
 check-deep: ## every state of the machines at small sizes
 	@EXPLORE_WHOLE=1 $(CARGO) test --locked --release -p isis-core --test explore -- --nocapture --test-threads=1
+
+# With CI=true what cannot run here fails, as for `make test`.
+test-net: tools ffi wheel-installed ## five sites in network namespaces, under real faults
+	@mk/tools-needed.sh net
+	@$(MAKE) --no-print-directory $(NET_MEMBER)
+	@$(ISIS) net --c-member $(NET_MEMBER) --python .venv/bin/python --python-member net/member.py $(SCENARIO)
 
 # Of its own directory, for the flag would have everything built anew.
 schedules: ## threads under SCHEDULES orders of steps each

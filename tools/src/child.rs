@@ -8,6 +8,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// What a program said, or that it says nothing more.
 #[derive(Debug)]
 pub enum Said {
@@ -71,6 +74,11 @@ impl Program {
     pub fn kill(&mut self) -> std::io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(|_| ())
+    }
+
+    /// Sends it a signal, such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) -> std::io::Result<()> {
+        Ok(kill(Pid::from_raw(self.child.id() as i32), signal)?)
     }
 
     /// Waits until the program has ended by itself and everything that it said is in the channel.

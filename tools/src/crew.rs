@@ -5,6 +5,8 @@ use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::Outcome;
 use crate::child::Program;
 pub use crate::child::Said;
@@ -74,6 +76,11 @@ impl Crew {
     /// SIGKILL. What it said before is still to be heard, and then that it has ended.
     pub fn kill(&mut self, place: usize) -> Outcome<()> {
         Ok(self.programs[place].kill()?)
+    }
+
+    /// Sends it a signal, such as SIGSTOP.
+    pub fn signal(&self, place: usize, signal: Signal) -> Outcome<()> {
+        Ok(self.programs[place].signal(signal)?)
     }
 
     /// Whether everything that the program said has been heard.

@@ -1,4 +1,4 @@
-//! The `isis` command: the demonstration, the measurement, the soak, and the audit of what was recorded.
+//! The `isis` command: the demonstration, the measurement, the soak, the tests on real networks, and the audit of what was recorded.
 
 mod audit;
 mod bench;
@@ -7,6 +7,8 @@ mod clock;
 mod crew;
 mod demo;
 mod fields;
+mod log;
+mod net;
 mod ports;
 mod soak;
 mod trace;
@@ -40,10 +42,15 @@ enum Command {
     Bench(bench::Options),
     /// Load on four sites, of which one after the other is killed and comes back
     Soak(soak::Options),
+    /// Sites in network namespaces, whose links and processes are made to fail; needs root
+    Net(net::Options),
     /// Recorded histories: do they keep what is promised? Exit status 0: yes, 1: no, 2: cannot be told
     Audit(audit::Options),
     /// Recorded histories as a space-time diagram
     Trace(trace::Options),
+    /// One scenario of `isis net`, in namespaces of its own
+    #[command(hide = true)]
+    NetScenario(net::ScenarioOptions),
     /// One of the sites of `isis soak`
     #[command(hide = true)]
     SoakMember(soak::MemberOptions),
@@ -54,6 +61,8 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Net(options) => net::run(&options),
+        Command::NetScenario(options) => net::play(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Trace(options) => trace::run(&options),
         Command::SoakMember(options) => soak::member(&options),

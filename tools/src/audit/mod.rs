@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use isis_core::audit::history::History;
@@ -33,6 +33,15 @@ pub fn run(options: &Options) -> Outcome<bool> {
     let report = audit(&options.files, options.at_rest)?;
     println!("{report}");
     Ok(report.violation.is_none())
+}
+
+/// Audits histories of a run that had come to rest; what does not hold, in words.
+pub fn good_at_rest(folder: &Path) -> Outcome<()> {
+    let report = audit(&[folder.to_owned()], true)?;
+    match report.violation {
+        None => Ok(()),
+        Some(_) => Err(report.to_string().into()),
+    }
 }
 
 /// What an audit has found.

@@ -3,7 +3,7 @@
 //! ```text
 //! open me=2.17
 //! view number=5 members=1.9,2.17 messages=<n> order=<hex> set=<hex>   of the view that this one ends
-//! stopped bcasts=<n> obcasts=<n>                                      what it has sent in all
+//! stopped b=<n> o=<n>                                                 what it has sent in all
 //! idle threads=<n> fds=<n> queued_events=<n> ...
 //! resident kib=<n>
 //! from site=1.9 kind=b first=1 last=5000 count=5000
@@ -94,7 +94,7 @@ fn listen(process: Process) -> Receiver<String> {
 
 fn stop(sender: Option<Sender>) {
     let (bcasts, obcasts) = sender.map_or((0, 0), Sender::stop);
-    println!("stopped bcasts={bcasts} obcasts={obcasts}");
+    println!("stopped b={bcasts} o={obcasts}");
 }
 
 /// What the process and the library hold: to be the same whenever nothing is going on.

@@ -1,7 +1,6 @@
 //! The soak: three sites under load, one after the other killed and restarted, and an observer that
 //! lives throughout. At the end nothing may be lost, doubled or left over.
 
-mod log;
 mod member;
 
 use std::collections::BTreeMap;
@@ -13,8 +12,8 @@ use clap::Args;
 
 use crate::Outcome;
 use crate::crew::{Crew, Said, record_to};
+use crate::log::{Log, judge};
 use crate::ports;
-use log::{Log, judge};
 pub use member::{MemberOptions, member};
 
 /// The sites that send and are killed; one more observes.
@@ -234,7 +233,7 @@ impl Soak {
             self.crew.tell(place, "report")?;
         }
         self.until("the reports", |soak| {
-            soak.places().all(|place| soak.logs[place].reported)
+            soak.places().all(|place| soak.logs[place].reports > 0)
         })
     }
 

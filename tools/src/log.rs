@@ -1,4 +1,4 @@
-//! What the sites of the soak said, and what follows from it.
+//! What the members of a run said, and what follows from it.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,23 @@ pub struct SeenView {
     pub members: Vec<String>,
     /// How many messages were delivered in the view before, the order of its BCASTs, the set of all.
     pub before: [u64; 3],
+    /// When, by CLOCK_MONOTONIC, if the member says so.
+    pub at: u64,
+    /// What the member had sent then and somebody had not taken, if it says so.
+    pub in_flight: u64,
+}
+
+/// A site view as a member saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenSiteView {
+    /// Its number.
+    pub number: u64,
+    /// The name of its sequence.
+    pub epoch: String,
+    /// Oldest first.
+    pub members: Vec<String>,
+    /// When, by CLOCK_MONOTONIC.
+    pub at: u64,
 }
 
 /// Of one incarnation of a site.
@@ -41,16 +58,26 @@ pub struct Log {
     pub me: Option<String>,
     /// Group views by number.
     pub views: BTreeMap<u64, SeenView>,
-    /// BCASTs and OBCASTs that it has sent, once it has stopped.
-    pub sent: Option<(u64, u64)>,
+    /// Site views in their order, if it says so.
+    pub site_views: Vec<SeenSiteView>,
+    /// When it was told that no quorum is reachable.
+    pub blocked: Vec<u64>,
+    /// When it was told that one is reachable again.
+    pub unblocked: Vec<u64>,
+    /// When it was told that the others go on without it.
+    pub excluded: Option<u64>,
+    /// What it has sent by primitive (`b`, `o` or `g`), once it has stopped.
+    pub sent: Option<BTreeMap<String, u64>>,
     /// What it held each time that it was idle.
     pub idle: Vec<BTreeMap<String, u64>>,
     /// KiB of its memory in RAM, each time that it was asked.
     pub resident: Vec<u64>,
-    /// By sender and primitive (`b` or `o`).
+    /// By sender and primitive.
     pub from: BTreeMap<(String, String), Received>,
-    /// It has said what it received.
-    pub reported: bool,
+    /// How often it has said what it received.
+    pub reports: usize,
+    /// What it had sent and somebody had not taken when it last reported, if it says so.
+    pub in_flight: u64,
 }
 
 impl Log {
@@ -73,10 +100,21 @@ impl Log {
                 let view = SeenView {
                     members: line.list("members")?,
                     before,
+                    at: line.number("at").unwrap_or_default(),
+                    in_flight: line.number("in_flight").unwrap_or_default(),
                 };
                 self.views.insert(line.number("number")?, view);
             }
-            "stopped" => self.sent = Some((line.number("bcasts")?, line.number("obcasts")?)),
+            "siteview" => self.site_views.push(SeenSiteView {
+                number: line.number("number")?,
+                epoch: line.text("epoch")?.to_owned(),
+                members: line.list("members")?,
+                at: line.number("at")?,
+            }),
+            "blocked" => self.blocked.push(line.number("at")?),
+            "unblocked" => self.unblocked.push(line.number("at")?),
+            "excluded" => self.excluded = line.number("at"),
+            "stopped" => self.sent = Some(line.numbers()),
             "idle" => self.idle.push(line.numbers()),
             "resident" => self.resident.push(line.number("kib")?),
             "from" => {
@@ -88,7 +126,10 @@ impl Log {
                 let sender = (line.text("site")?.to_owned(), line.text("kind")?.to_owned());
                 self.from.insert(sender, received);
             }
-            "reported" => self.reported = true,
+            "reported" => {
+                self.reports += 1;
+                self.in_flight = line.number("in_flight").unwrap_or_default();
+            }
             _ => {}
         }
         Some(())
@@ -129,9 +170,7 @@ pub fn judge(logs: &[Log], observer: &Log) -> Verdict {
             .values()
             .map(|received| received.doubled())
             .sum::<u64>();
-        if let (Some(me), Some((bcasts, obcasts))) = (&log.me, log.sent) {
-            verdict.lost += lost(observer, me, "b", bcasts) + lost(observer, me, "o", obcasts);
-        }
+        verdict.lost += lost(observer, log);
     }
     // A member's first view closes nothing for it, and the observer heard every sender from its start.
     verdict.lost += observer
@@ -154,9 +193,16 @@ pub fn judge(logs: &[Log], observer: &Log) -> Verdict {
     verdict
 }
 
-fn lost(observer: &Log, sender: &str, kind: &str, sent: u64) -> u64 {
-    let received = observer.from.get(&(sender.to_owned(), kind.to_owned()));
-    sent.saturating_sub(received.map_or(0, |received| received.last))
+/// How many of the last messages of a sender that has stopped a member lacks.
+fn lost(observer: &Log, sender: &Log) -> u64 {
+    let (Some(name), Some(sent)) = (&sender.me, &sender.sent) else {
+        return 0;
+    };
+    let lacks = |(kind, sent): (&String, &u64)| {
+        let received = observer.from.get(&(name.clone(), kind.clone()));
+        sent.saturating_sub(received.map_or(0, |received| received.last))
+    };
+    sent.iter().map(lacks).sum()
 }
 
 #[cfg(test)]
@@ -173,7 +219,7 @@ mod tests {
         "open me=1.5",
         "view number=1 members=1.5,2.6 messages=0 order=0 set=0",
         "view number=2 members=1.5 messages=7 order=a set=b",
-        "stopped bcasts=10 obcasts=9",
+        "stopped b=10 o=9",
     ];
 
     const OBSERVER: [&str; 5] = [

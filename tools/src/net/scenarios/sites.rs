@@ -1,0 +1,154 @@
+//! Disks, slow applications, and how sites begin.
+
+use std::fs;
+use std::time::Duration;
+
+use super::LOAD;
+use crate::Outcome;
+use crate::net::cluster::{Cluster, now, since};
+use crate::net::sandbox::{address, tmpfs};
+
+/// The disk under a site's store fills up: the site stops at the next view, the others go on, and with
+/// room it comes back.
+pub fn full_disk(cluster: &mut Cluster) -> Outcome<String> {
+    let disk = cluster.folder.join("store-5");
+    fs::create_dir_all(&disk)?;
+    tmpfs(&disk, "64k")?;
+    cluster.form(&[])?;
+    cluster.tell_all(LOAD)?;
+    let filler = disk.join("filler");
+    fill(&filler)?;
+    // The next view has to be stored.
+    let gone = cluster.names(&[4, 5]);
+    let killed = now();
+    cluster.kill(4)?;
+    let full = cluster.give_up(5);
+    let change = cluster.without(&[1, 2, 3], &gone, killed)?;
+    cluster.until("the site without room to stop", |c| c.ended(full))?;
+    fs::remove_file(&filler)?;
+    let begin = now();
+    cluster.start_all(&[4, 5])?;
+    cluster.enter(&[4, 5], LOAD)?;
+    Ok(format!(
+        "4 killed, then no room in 5's store: {change}; 5 stopped, both back after {}",
+        since(begin)
+    ))
+}
+
+/// Writes until there is no room.
+fn fill(path: &std::path::Path) -> Outcome<()> {
+    use std::io::Write;
+    let mut file = fs::File::create(path)?;
+    loop {
+        match file.write_all(&[0; 512]) {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return Ok(()),
+            other => other?,
+        }
+    }
+}
+
+/// One member takes 100 events a second of 500 offered, then all: senders wait, views do not.
+pub fn slow_consumer(cluster: &mut Cluster) -> Outcome<String> {
+    cluster.form(&[])?;
+    cluster.tell_all(LOAD)?;
+    cluster.tell(3, "slow 100")?;
+    cluster.pass(Duration::from_secs(6))?;
+    let gone = cluster.name(5);
+    let killed = now();
+    cluster.kill(5)?;
+    let change = cluster.without(&[1, 2, 4], &[gone], killed)?;
+    cluster.tell(3, "slow 0")?;
+    let begin = now();
+    cluster.whole()?;
+    let caught_up = since(begin);
+    if cluster.exclusions() > 0 {
+        return Err("a slow member was excluded".into());
+    }
+    cluster.restart(5, LOAD)?;
+    Ok(format!(
+        "3 takes 100/s of 500/s, 5 killed meanwhile: {change} at the fast ones; 3 caught up in {caught_up}"
+    ))
+}
+
+/// Ten sites start in one moment.
+pub fn ten_at_once(cluster: &mut Cluster) -> Outcome<String> {
+    let begin = now();
+    cluster.form(&[])?;
+    let formed = since(begin);
+    let views: usize = cluster.log(1).site_views.len();
+    cluster.tell_all("start 20 bo")?;
+    cluster.pass(Duration::from_secs(2))?;
+    Ok(format!(
+        "ten started at once: all members of one group after {formed}, {views} site views"
+    ))
+}
+
+/// All sites fail; three of them, then the others, go on from their stores.
+pub fn cold_restart(cluster: &mut Cluster) -> Outcome<String> {
+    cluster.form(&[])?;
+    cluster.tell_all(LOAD)?;
+    cluster.pass(Duration::from_secs(1))?;
+    let last = |c: &Cluster| {
+        let views = c.logs.iter().flat_map(|log| &log.site_views);
+        views
+            .max_by_key(|v| v.number)
+            .map(|v| (v.number, v.epoch.clone()))
+    };
+    let before = last(cluster).ok_or("no site view")?;
+    for site in cluster.sites() {
+        cluster.kill(site)?;
+    }
+    cluster.begins_anew();
+    let begin = now();
+    cluster.start_all(&[2, 4, 5])?;
+    cluster.until("a majority to go on", |c| {
+        c.sites().iter().all(|site| !c.log(*site).site_views.is_empty())
+    })?;
+    let went_on = since(begin);
+    cluster.start_all(&[1, 3])?;
+    cluster.tell_all("join")?;
+    cluster.whole()?;
+    cluster.tell_all(LOAD)?;
+    cluster.pass(Duration::from_secs(1))?;
+    let first = &cluster.log(2).site_views[0];
+    if first.epoch != before.1 || first.number <= before.0 {
+        return Err(format!("view {} of {} after {before:?}", first.number, first.epoch).into());
+    }
+    Ok(format!(
+        "all killed in site view {}: 3 of 5 went on with view {} of the same sequence after {went_on}, whole after {}",
+        before.0,
+        first.number,
+        since(begin)
+    ))
+}
+
+/// A program is given the id of a site that lives.
+pub fn same_id(cluster: &mut Cluster) -> Outcome<String> {
+    cluster.form(&[])?;
+    cluster.tell_all(LOAD)?;
+    let views = cluster.last_view();
+    let stranger_site = 6;
+    let peers: Vec<String> = [1, 2, 4, 5]
+        .map(|site| format!("peer={site}@{}", address(site)))
+        .into();
+    let configuration = format!(
+        "id=3 listen={} cluster=net insecure=yes {}",
+        address(stranger_site),
+        peers.join(" ")
+    );
+    let stranger = cluster.start_stranger(stranger_site, &configuration)?;
+    cluster.pass(Duration::from_secs(6))?;
+    let entered = cluster.log_of(stranger).site_views.len();
+    let words = cluster.complaints(stranger);
+    cluster.dismiss(stranger)?;
+    let told = words.lines().last().unwrap_or("nothing").to_owned();
+    if entered > 0 || cluster.last_view() != views || cluster.exclusions() > 0 {
+        return Err(format!(
+            "the stranger had {entered} views, {} new views, {} exclusions; it said {told}",
+            cluster.last_view() - views,
+            cluster.exclusions()
+        )
+        .into());
+    }
+    Ok(format!("a second site 3 for 6 s: not admitted, nobody lost; it was told: {told}"))
+}
