@@ -73,6 +73,8 @@ target wheel-check
 rm -rf target/histories
 check "demo, C dies, audited" make --no-print-directory demo VICTIM=c RECORD=target/histories
 check "demo, Python dies" make --no-print-directory demo VICTIM=python
+check "faults on networks"  make --no-print-directory test-net \
+  SCENARIO="partition isolation kill-manager kill-coordinator clock-back cold-restart killed-connections"
 
 echo
 [ ${#skips[@]} -eq 0 ] || echo "SKIPPED for lack of a tool or of rights: ${skips[*]}"

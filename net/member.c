@@ -12,10 +12,13 @@
  *   stopped b=<n> o=<n> g=<n>          what it has sent in all: BCASTs, OBCASTs, GBCASTs
  *   from site=1.9 kind=b first=1 last=5000 count=5000
  *   reported in_flight=<n>
+ *   alone mean_ns=<t>
  * and obeys its standard input:
  *   join                     becomes a member of the group
  *   start <rate> <kinds>     offers so many broadcasts per second, of these kinds in turn: "bo", "bog"
  *   stop
+ *   alone <n> <kind>         sends so many of a kind, each when the one before has left the window, and says
+ *                            how long that takes
  *   slow <n>                 takes at most n events per second; 0: as fast as it can
  *   report
  *   quit
@@ -59,6 +62,8 @@ static struct member {
     int writable, excluded;
     uint64_t sent[KINDS], all_sent;
     uint64_t load_since, offered, slow_since, taken_slowly;
+    uint64_t alone_left, alone_count, alone_since, alone_ns;
+    int alone_kind;
     received from[MAX_SENDERS * KINDS];
     size_t froms;
     uint64_t messages, order, set;
@@ -283,6 +288,24 @@ static void offer(void)
     }
 }
 
+/* The next of those that are sent alone. */
+static void offer_alone(void)
+{
+    if (me.alone_count == 0 || in_flight() > 0)
+        return;
+    if (me.alone_since != 0) {
+        me.alone_ns += now_ns() - me.alone_since;
+        me.alone_left--;
+        me.alone_since = 0;
+    }
+    if (me.alone_left == 0) {
+        printf("alone mean_ns=%" PRIu64 "\n", me.alone_ns / me.alone_count);
+        me.alone_count = 0;
+    } else if (send_one(me.alone_kind)) {
+        me.alone_since = now_ns();
+    }
+}
+
 /* --- orders --- */
 
 static void report(void)
@@ -305,6 +328,7 @@ static void join(void)
 
 static void command(const char *line)
 {
+    char kind;
     if (strcmp(line, "join") == 0) {
         join();
     } else if (sscanf(line, "start %lf %15[bog]", &orders.rate, orders.kinds) == 2) {
@@ -313,6 +337,10 @@ static void command(const char *line)
     } else if (strcmp(line, "stop") == 0) {
         orders.rate = 0;
         printf("stopped b=%" PRIu64 " o=%" PRIu64 " g=%" PRIu64 "\n", me.sent[1], me.sent[0], me.sent[2]);
+    } else if (sscanf(line, "alone %" SCNu64 " %c", &me.alone_count, &kind) == 2) {
+        me.alone_left = me.alone_count;
+        me.alone_kind = (int)(strchr(KIND, kind) - KIND);
+        me.alone_ns = 0;
     } else if (sscanf(line, "slow %lf", &orders.slow) == 1) {
         me.slow_since = now_ns();
         me.taken_slowly = 0;
@@ -361,8 +389,9 @@ static void run(void)
     while (!orders.quit && !me.excluded) {
         int most = appetite();
         offer();
+        offer_alone();
         /* A slow member does not look at what it will not take. */
-        if (poll(fds, most > 0 ? 2 : 1, TICK_MS) < 0)
+        if (poll(fds, most > 0 ? 2 : 1, me.alone_count > 0 ? 1 : TICK_MS) < 0)
             continue;
         if (most > 0 && fds[1].revents) {
             int taken = isis_dispatch(me.process, 0, most);

@@ -63,6 +63,8 @@ class Member:
         self.sent = {"o": 0, "b": 0, "g": 0}
         self.load_since = self.slow_since = time.monotonic()
         self.offered = self.taken_slowly = 0
+        self.alone_count = self.alone_left = self.alone_ns = 0
+        self.alone_kind, self.alone_since = "o", None
         self.received = {}
         self.messages = self.order = self.set = 0
         print(f"open me={names([self.process.id.site])}")
@@ -140,7 +142,6 @@ class Member:
                 return
             except (isis.ExcludedError, isis.ClosedError):
                 return  # the event is on its way
-            self.sent[kind] += 1
             self.offered += 1
             burst += 1
 
@@ -152,6 +153,22 @@ class Member:
             self.group.bcast(payload, label="net", block=False)
         else:
             self.group.gbcast(payload, block=False)
+        self.sent[kind] += 1
+
+    def offer_alone(self):
+        """The next of those that are sent alone."""
+        if not self.alone_count or self.in_flight():
+            return
+        if self.alone_since is not None:
+            self.alone_ns += time.monotonic_ns() - self.alone_since
+            self.alone_left -= 1
+            self.alone_since = None
+        if not self.alone_left:
+            print(f"alone mean_ns={self.alone_ns // self.alone_count}")
+            self.alone_count = 0
+        else:
+            self.send(self.alone_kind)
+            self.alone_since = time.monotonic_ns()
 
     # --- orders ---
 
@@ -167,6 +184,9 @@ class Member:
         elif word == "stop":
             orders.rate = 0.0
             print("stopped b={b} o={o} g={g}".format(**self.sent))
+        elif word == "alone":
+            self.alone_count = self.alone_left = int(rest[0])
+            self.alone_kind, self.alone_ns = rest[1], 0
         elif word == "slow":
             orders.slow = float(rest[0])
             self.slow_since, self.taken_slowly = time.monotonic(), 0
@@ -192,8 +212,10 @@ class Member:
         while not self.orders.quit and not self.excluded:
             most = self.appetite()
             self.offer()
+            self.offer_alone()
+            tick = 0.001 if self.alone_count else TICK
             # A slow member does not look at what it will not take.
-            ready, _, _ = select.select([stdin, events] if most else [stdin], [], [], TICK)
+            ready, _, _ = select.select([stdin, events] if most else [stdin], [], [], tick)
             if events in ready:
                 self.dispatch(most)
             if stdin in ready:

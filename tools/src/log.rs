@@ -68,6 +68,8 @@ pub struct Log {
     pub excluded: Option<u64>,
     /// What it has sent by primitive (`b`, `o` or `g`), once it has stopped.
     pub sent: Option<BTreeMap<String, u64>>,
+    /// The mean time in which a broadcast left its window, each time that it tried.
+    pub alone_ns: Vec<u64>,
     /// What it held each time that it was idle.
     pub idle: Vec<BTreeMap<String, u64>>,
     /// KiB of its memory in RAM, each time that it was asked.
@@ -115,6 +117,7 @@ impl Log {
             "unblocked" => self.unblocked.push(line.number("at")?),
             "excluded" => self.excluded = line.number("at"),
             "stopped" => self.sent = Some(line.numbers()),
+            "alone" => self.alone_ns.push(line.number("mean_ns")?),
             "idle" => self.idle.push(line.numbers()),
             "resident" => self.resident.push(line.number("kib")?),
             "from" => {

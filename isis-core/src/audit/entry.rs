@@ -95,6 +95,9 @@ pub struct Header {
     /// Microseconds from 1970 to the opening of the site by its wall clock; for the reader's
     /// orientation.
     pub opened_us: u64,
+    /// Whether it votes from a store; left out if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub store: bool,
 }
 
 /// How a site ended.

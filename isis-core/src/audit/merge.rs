@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::entry::Why;
 use super::read::Recorded;
-use super::trace::{Origin, Trace, What};
+use super::trace::{HAS_STORE, Origin, Trace, What};
 use crate::delivery::LeaveReason;
 use crate::ids::{GroupId, MessageId, ProcessId, Site};
 use crate::view::{LeftReason, SiteView};
@@ -100,7 +100,11 @@ pub fn merge(histories: Vec<Recorded>, at_rest: bool) -> Result<Trace, String> {
         })
         .collect();
     for source in &sources {
-        trace.add(0, What::Start(source.recorded.site()));
+        let site = source.recorded.site();
+        trace.add(0, What::Start(site));
+        if source.recorded.header.store {
+            trace.add(0, What::Note(site, HAS_STORE.into()));
+        }
     }
     while let Some(file) = choose(&mut sources, &to_come) {
         let source = &mut sources[file];
@@ -195,4 +199,23 @@ fn at_rest_at_the_end(histories: &[Recorded]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_site_with_a_store_is_known_by_its_first_line() {
+    let head = |store: &str| {
+        format!(
+            r#"{{"format":"isis history","version":1,"cluster":"c","site":"1.7","opened_us":5{store}}}"#
+        )
+    };
+    let noted = |store: &str| {
+        let history = super::read::read("f", format!("{}\n", head(store)).as_bytes());
+        let trace = merge(vec![history.unwrap().unwrap()], false).unwrap();
+        let notes = trace.records.iter();
+        notes
+            .filter(|r| matches!(&r.what, What::Note(_, note) if note == HAS_STORE))
+            .count()
+    };
+    assert_eq!(noted(""), 0);
+    assert_eq!(noted(r#","store":true"#), 1);
 }

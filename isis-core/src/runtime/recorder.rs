@@ -81,7 +81,7 @@ impl Recorder {
             ended: AtomicBool::new(false),
         };
         let mut output = recorder.file.lock();
-        match begin(&folder, &recorder.path, &config.cluster, site) {
+        match begin(&folder, &recorder.path, config, site) {
             Ok(file) => {
                 info!("site {site}: records to {}", recorder.path.display());
                 output.file = Some(file);
@@ -337,7 +337,7 @@ fn file_name(cluster: &str, site: Site) -> String {
     format!("{cluster}-{site}.{EXTENSION}")
 }
 
-fn begin(folder: &Path, path: &Path, cluster: &str, site: Site) -> io::Result<File> {
+fn begin(folder: &Path, path: &Path, config: &Config, site: Site) -> io::Result<File> {
     fs::create_dir_all(folder)?;
     let mut file = File::create_new(path)?;
     let since_1970 = SystemTime::now()
@@ -346,9 +346,10 @@ fn begin(folder: &Path, path: &Path, cluster: &str, site: Site) -> io::Result<Fi
     let header = Header {
         format: FORMAT.into(),
         version: VERSION,
-        cluster: cluster.into(),
+        cluster: config.cluster.clone(),
         site: Text(site),
         opened_us: since_1970.as_micros() as u64,
+        store: !config.store.is_empty(),
     };
     let mut line = Vec::new();
     write_line(&mut line, &header)?;

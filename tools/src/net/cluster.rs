@@ -163,7 +163,9 @@ impl Cluster {
 
     /// Tells it to all that run.
     pub fn tell_all(&mut self, line: &str) -> Outcome<()> {
-        self.sites().into_iter().try_for_each(|s| self.tell(s, line))
+        self.sites()
+            .into_iter()
+            .try_for_each(|s| self.tell(s, line))
     }
 
     /// All have failed: what comes is another group.
@@ -267,7 +269,10 @@ impl Cluster {
 
     /// How many incarnations were excluded.
     pub fn exclusions(&self) -> usize {
-        self.logs.iter().filter(|log| log.excluded.is_some()).count()
+        self.logs
+            .iter()
+            .filter(|log| log.excluded.is_some())
+            .count()
     }
 
     /// The highest number of a group view that anybody saw.
@@ -427,7 +432,11 @@ pub struct Change {
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let seconds = self.after.as_secs_f64();
-        write!(f, "new view after {seconds:.2} s, {} in flight", self.in_flight)
+        write!(
+            f,
+            "new view after {seconds:.2} s, {} in flight",
+            self.in_flight
+        )
     }
 }
 

@@ -50,7 +50,10 @@ impl Programs {
     /// What runs at a site: C and Python in turn.
     fn of(&self, site: usize) -> Vec<OsString> {
         match (site % 2 == 1) == self.python_first {
-            true => vec![self.python.clone().into(), self.python_member.clone().into()],
+            true => vec![
+                self.python.clone().into(),
+                self.python_member.clone().into(),
+            ],
             false => vec![self.c_member.clone().into()],
         }
     }
@@ -90,7 +93,7 @@ pub fn run(options: &Options) -> Outcome<bool> {
     }
     if let Some(why) = sandbox::lacking() {
         println!("SKIPPED all scenarios on networks: {why}");
-        return Ok(true);
+        return Ok(conclude(0, 0, chosen.len()));
     }
     std::fs::create_dir_all(&options.programs.folder)?;
     let mut runner = Runner {
@@ -98,6 +101,7 @@ pub fn run(options: &Options) -> Outcome<bool> {
         running: BTreeMap::new(),
         passed: 0,
         failed: 0,
+        skipped: 0,
         programs: options.programs.clone(),
     };
     // First those that may share the machine.
@@ -105,8 +109,15 @@ pub fn run(options: &Options) -> Outcome<bool> {
         chosen.into_iter().partition(|i| SCENARIOS[*i].alone);
     runner.run(shared, options.jobs)?;
     runner.run(alone, 1)?;
-    println!("{} passed, {} failed", runner.passed, runner.failed);
-    Ok(runner.failed == 0)
+    Ok(conclude(runner.passed, runner.failed, runner.skipped))
+}
+
+/// The last line. Whether all is well: in continuous integration what was skipped has failed.
+fn conclude(passed: usize, failed: usize, skipped: usize) -> bool {
+    let counts = std::env::var_os("CI").is_some_and(|v| v == "true");
+    let failed = failed + if counts { skipped } else { 0 };
+    println!("{passed} passed, {failed} failed");
+    failed == 0
 }
 
 /// Scenarios as processes of their own.
@@ -116,6 +127,7 @@ struct Runner {
     running: BTreeMap<usize, (usize, Instant, Option<String>)>,
     passed: usize,
     failed: usize,
+    skipped: usize,
     programs: Programs,
 }
 
@@ -179,10 +191,14 @@ impl Runner {
             return Ok(());
         };
         let name = SCENARIOS[scenario].name;
-        let text = said.unwrap_or_else(|| format!("ended without a word{}", self.crew.complaints(place)));
+        let text =
+            said.unwrap_or_else(|| format!("ended without a word{}", self.crew.complaints(place)));
         let skipped = text.strip_prefix("SKIPPED ");
         match (good, skipped) {
-            (true, Some(why)) => println!("SKIPPED {name}: {why}"),
+            (true, Some(why)) => {
+                self.skipped += 1;
+                println!("SKIPPED {name}: {why}");
+            }
             (true, None) => {
                 self.passed += 1;
                 println!("{name:19} {text} ({:.0} s)", begin.elapsed().as_secs_f64());

@@ -74,7 +74,9 @@ pub fn kill_manager(cluster: &mut Cluster) -> Outcome<String> {
     let change = die(cluster, 1)?;
     cluster.whole()?;
     cluster.restart(1, LOAD)?;
-    Ok(format!("SIGKILL of the manager while it admits a site: {change}"))
+    Ok(format!(
+        "SIGKILL of the manager while it admits a site: {change}"
+    ))
 }
 
 /// The oldest member's site, which runs all GBCASTs, dies with one of each member's under way.
@@ -117,7 +119,9 @@ pub fn kill_joiner(cluster: &mut Cluster) -> Outcome<String> {
 /// what is known of it, and opens again.
 pub fn clock_back(cluster: &mut Cluster) -> Outcome<String> {
     let library = faketime().ok_or_else(|| {
-        Skipped("there is no libfaketime, to step a program's clock: apt-get install faketime".into())
+        Skipped(
+            "there is no libfaketime, to step a program's clock: apt-get install faketime".into(),
+        )
     })?;
     let wrapper = [
         "env",
@@ -158,7 +162,9 @@ fn die(cluster: &mut Cluster, site: usize) -> Outcome<crate::net::cluster::Chang
     let killed = now();
     cluster.kill(site)?;
     let others: Vec<usize> = cluster.sites();
-    let members = others.into_iter().filter(|s| !cluster.log(*s).views.is_empty());
+    let members = others
+        .into_iter()
+        .filter(|s| !cluster.log(*s).views.is_empty());
     let members: Vec<usize> = members.collect();
     cluster.without(&members, &[gone], killed)
 }
