@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::LOAD;
+use super::{begin, nobody_lost, unrest};
 use crate::Outcome;
 use crate::net::cluster::{Cluster, now, since};
 use crate::net::sandbox::{address, bridge_address};
@@ -12,28 +12,9 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// How many views came since there were so many, and who was taken for dead meanwhile.
-fn unrest(cluster: &Cluster, views: u64) -> String {
-    format!(
-        "{} new views, {} exclusions",
-        cluster.last_view() - views,
-        cluster.exclusions()
-    )
-}
-
-/// Nobody was taken for dead.
-fn nobody_lost(cluster: &Cluster, views: u64) -> Outcome<()> {
-    if cluster.exclusions() > 0 || cluster.last_view() != views {
-        return Err(format!("members were lost: {}", unrest(cluster, views)).into());
-    }
-    Ok(())
-}
-
 /// 20 % of all packets are lost, each way.
 pub fn loss(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
-    let views = cluster.last_view();
+    let views = begin(cluster)?;
     cluster.net.lose(20)?;
     cluster.pass(seconds(15.0))?;
     cluster.net.heal()?;
@@ -48,8 +29,7 @@ pub fn loss(cluster: &mut Cluster) -> Outcome<String> {
 
 /// The manager hears all others, and none of them hears it.
 pub fn one_way_cut(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     let manager = cluster.name(1);
     let cut = now();
     cluster.net.cut(&[1], &[2, 3, 4, 5])?;
@@ -65,8 +45,7 @@ pub fn one_way_cut(cluster: &mut Cluster) -> Outcome<String> {
 
 /// Two of five are cut off, and come back.
 pub fn partition(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     let minority = cluster.names(&[1, 2]);
     let cut = now();
     cluster.net.part(&[1, 2], &[3, 4, 5])?;
@@ -89,9 +68,7 @@ pub fn partition(cluster: &mut Cluster) -> Outcome<String> {
 
 /// Two pairs that do not hear each other, and one site between them that hears all.
 pub fn bridge_partition(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
-    let views = cluster.last_view();
+    let views = begin(cluster)?;
     let cut = now();
     cluster.net.part(&[1, 2], &[4, 5])?;
     cluster.until("somebody to give way", |c| c.last_view() > views)?;
@@ -109,9 +86,7 @@ pub fn bridge_partition(cluster: &mut Cluster) -> Outcome<String> {
 
 /// Everybody is alone, blocks, and goes on; nobody may be lost.
 pub fn isolation(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
-    let views = cluster.last_view();
+    let views = begin(cluster)?;
     let all = cluster.sites();
     let cut = now();
     cluster.net.cut(&all, &all)?;
@@ -138,9 +113,7 @@ pub fn isolation(cluster: &mut Cluster) -> Outcome<String> {
 
 /// A site's link is down 400 ms of every second.
 pub fn flapping(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
-    let views = cluster.last_view();
+    let views = begin(cluster)?;
     for _ in 0..12 {
         cluster.net.part(&[4], &[1, 2, 3, 5])?;
         cluster.pass(seconds(0.4))?;
@@ -158,9 +131,7 @@ pub fn flapping(cluster: &mut Cluster) -> Outcome<String> {
 
 /// All connections are killed, twice a second.
 pub fn killed_connections(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
-    let views = cluster.last_view();
+    let views = begin(cluster)?;
     let mut killed = 0;
     for _ in 0..12 {
         for site in cluster.sites() {
@@ -196,11 +167,11 @@ pub fn wide_area(cluster: &mut Cluster) -> Outcome<String> {
         cluster.until("the probes", |c| c.log(1).alone_ns.len() > probe)?;
         let alone = cluster.log(1).alone_ns[probe] as f64 / 1e9;
         let before = sent(cluster, kind)?;
-        let begin = now();
+        let since = now();
         cluster.tell_all(&format!("start 1000000 {kind}"))?;
         cluster.pass(seconds(20.0))?;
         let after = sent(cluster, kind)?;
-        let taken = (now() - begin) as f64 / 1e9;
+        let taken = (now() - since) as f64 / 1e9;
         let rate = (after - before) as f64 / 5.0 / taken;
         let (bound, ideal) = (WINDOW / alone, WINDOW / (ROUND_TRIP * trips).as_secs_f64());
         least = least.min(rate / bound);

@@ -57,6 +57,30 @@ const STORES: Shape = Shape {
     ..Shape::FIVE
 };
 
+/// All members in one view, offering the usual load; the number of that view.
+fn begin(cluster: &mut Cluster) -> Outcome<u64> {
+    cluster.form(&[])?;
+    cluster.tell_all(LOAD)?;
+    Ok(cluster.last_view())
+}
+
+/// How many views came since there were so many, and who was taken for dead meanwhile.
+fn unrest(cluster: &Cluster, views: u64) -> String {
+    format!(
+        "{} new views, {} exclusions",
+        cluster.last_view() - views,
+        cluster.exclusions()
+    )
+}
+
+/// Nobody was taken for dead.
+fn nobody_lost(cluster: &Cluster, views: u64) -> Outcome<()> {
+    if cluster.exclusions() > 0 || cluster.last_view() != views {
+        return Err(format!("members were lost: {}", unrest(cluster, views)).into());
+    }
+    Ok(())
+}
+
 /// All of them. The long ones begin first.
 pub const SCENARIOS: [Scenario; 20] = [
     five("bridge-partition", links::bridge_partition),

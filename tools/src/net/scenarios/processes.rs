@@ -5,31 +5,26 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 
-use super::{LOAD, Skipped};
+use super::{LOAD, Skipped, begin, nobody_lost};
 use crate::Outcome;
 use crate::net::cluster::{Cluster, now, since};
 
 /// Pauses shorter than the timeout: a member's, then the manager's.
 pub fn pause_short(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
-    let views = cluster.last_view();
+    let views = begin(cluster)?;
     for site in [3, 1, 3] {
         cluster.signal(site, SIGSTOP)?;
         cluster.pass(Duration::from_secs(1))?;
         cluster.signal(site, SIGCONT)?;
         cluster.pass(Duration::from_secs(1))?;
     }
-    if cluster.last_view() != views || cluster.exclusions() > 0 {
-        return Err("a pause of 1 s was taken for a failure".into());
-    }
+    nobody_lost(cluster, views)?;
     Ok("3, the manager, and 3 again stopped for 1 s each: nobody lost".into())
 }
 
 /// Pauses longer than the timeout: who was stopped learns that it is out, and comes back.
 pub fn pause_long(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     let mut text = Vec::new();
     for (who, site) in [("3", 3), ("the manager", 1)] {
         let gone = cluster.name(site);
@@ -54,8 +49,7 @@ pub fn pause_long(cluster: &mut Cluster) -> Outcome<String> {
 
 /// The youngest member dies.
 pub fn kill_member(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     cluster.pass(Duration::from_secs(1))?;
     let change = die(cluster, 5)?;
     cluster.restart(5, LOAD)?;
@@ -64,8 +58,7 @@ pub fn kill_member(cluster: &mut Cluster) -> Outcome<String> {
 
 /// The manager dies while it admits a site.
 pub fn kill_manager(cluster: &mut Cluster) -> Outcome<String> {
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     die(cluster, 5)?;
     cluster.start(5)?;
     cluster.until("the applicant", |c| c.log(5).me.is_some())?;
@@ -93,8 +86,7 @@ pub fn kill_coordinator(cluster: &mut Cluster) -> Outcome<String> {
 /// A site dies while it enters the site view, or the group, again and again; then it comes in.
 pub fn kill_joiner(cluster: &mut Cluster) -> Outcome<String> {
     const DEATHS: [u64; 5] = [0, 20, 60, 150, 400];
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     cluster.kill(5)?;
     for delay in DEATHS {
         cluster.start(5)?;
@@ -103,15 +95,15 @@ pub fn kill_joiner(cluster: &mut Cluster) -> Outcome<String> {
         cluster.pass(Duration::from_millis(delay))?;
         cluster.kill(5)?;
     }
-    let begin = now();
+    let from = now();
     cluster.whole()?;
-    let rid = since(begin);
-    let begin = now();
+    let rid = since(from);
+    let from = now();
     cluster.restart(5, LOAD)?;
     Ok(format!(
         "a joiner killed {} times, 0 to 400 ms after it opened: rid of it after {rid}, the next one is in after {}",
         DEATHS.len(),
-        since(begin)
+        since(from)
     ))
 }
 
@@ -130,16 +122,15 @@ pub fn clock_back(cluster: &mut Cluster) -> Outcome<String> {
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
     ]
     .map(String::from);
-    cluster.form(&[])?;
-    cluster.tell_all(LOAD)?;
+    begin(cluster)?;
     let mut text = Vec::new();
     // One runs C, the other Python.
     for site in [4, 5] {
         let change = die(cluster, site)?;
-        let begin = now();
+        let from = now();
         cluster.start_with(site, &wrapper)?;
         cluster.enter(&[site], LOAD)?;
-        text.push(format!("{site}: {change}, back after {}", since(begin)));
+        text.push(format!("{site}: {change}, back after {}", since(from)));
     }
     Ok(format!(
         "restarted with the clock an hour back ({} refused at first): {}",
