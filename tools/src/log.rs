@@ -138,6 +138,17 @@ impl Log {
         Some(())
     }
 
+    /// Whether it has heard of a sender that has stopped, and not yet the last.
+    pub fn awaits(&self, sender: &Log) -> bool {
+        let (Some(name), Some(sent)) = (&sender.me, &sender.sent) else {
+            return false;
+        };
+        sent.iter().any(|(kind, sent)| {
+            let received = self.from.get(&(name.clone(), kind.clone()));
+            received.is_some_and(|received| received.last < *sent)
+        })
+    }
+
     /// The members of its last view.
     pub fn members(&self) -> &[String] {
         self.views
@@ -243,6 +254,17 @@ mod tests {
     #[test]
     fn a_good_run_is_good() {
         assert_eq!(verdict_with(0, "open me=2.6"), Verdict::default());
+    }
+
+    #[test]
+    fn what_is_still_to_come_is_awaited() {
+        let observer = log(&OBSERVER);
+        assert!(!observer.awaits(&log(&SENDER)));
+        let mut lines = SENDER;
+        lines[3] = "stopped b=11 o=9";
+        assert!(observer.awaits(&log(&lines)));
+        assert!(!observer.awaits(&log(&SENDER[..3])), "it has not stopped");
+        assert!(!log(&OBSERVER[..3]).awaits(&log(&SENDER)), "it came later");
     }
 
     #[test]

@@ -402,7 +402,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Asks all what they were delivered; whether somebody has something in flight.
+    /// Asks all what they were delivered; whether nothing is in flight. (A GBCAST is for its sender as
+    /// soon as that has taken it, so it takes a look at the others too.)
     fn reports_rest(&mut self) -> Outcome<bool> {
         let sites = self.sites();
         let asked: Vec<usize> = sites.iter().map(|s| self.log(*s).reports).collect();
@@ -411,7 +412,9 @@ impl Cluster {
             let mut both = sites.iter().zip(&asked);
             both.all(|(site, before)| c.log(*site).reports > *before)
         })?;
-        Ok(sites.iter().all(|site| self.log(*site).in_flight == 0))
+        let logs: Vec<&Log> = sites.iter().map(|site| self.log(*site)).collect();
+        let waits = |log: &&Log| log.in_flight > 0 || logs.iter().any(|sender| log.awaits(sender));
+        Ok(!logs.iter().any(waits))
     }
 
     /// The last lines of everybody's standard error.

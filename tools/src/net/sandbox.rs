@@ -22,13 +22,21 @@ const BRIDGE: &str = "10.77.0.254";
 /// The programs without which nothing can be done here.
 const TOOLS: [&str; 6] = ["unshare", "mount", "ip", "ss", "nft", "env"];
 
+/// What a kernel must allow, in namespaces that end with it.
+const TRIAL: &str = "ip link add br0 type bridge && ip link add v1 type veth peer name v2 && \
+    nft add table bridge isis";
+
 /// Why scenarios cannot run on this machine, if so.
 pub fn lacking() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("namespaces need root".into());
     }
-    let missing = TOOLS.into_iter().find(|tool| !is_there(tool))?;
-    Some(format!("there is no program {missing}"))
+    if let Some(missing) = TOOLS.into_iter().find(|tool| !is_there(tool)) {
+        return Some(format!("there is no program {missing}"));
+    }
+    let mut trial = unshared(Path::new("sh"));
+    let error = done(trial.arg("-c").arg(TRIAL)).err()?;
+    Some(format!("this machine does not allow it: {error}"))
 }
 
 fn is_there(tool: &str) -> bool {

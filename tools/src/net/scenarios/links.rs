@@ -151,7 +151,9 @@ pub fn killed_connections(cluster: &mut Cluster) -> Outcome<String> {
 /// Round trips of 40 ms: nobody is suspected, and the window is used. What it allows is its size over the
 /// time in which a broadcast that is alone on the way leaves it.
 pub fn wide_area(cluster: &mut Cluster) -> Outcome<String> {
-    const WINDOW: f64 = 32.0;
+    const WINDOW: f64 = 16.0;
+    // One in C and one in Python; more would measure the machine.
+    const SENDERS: [usize; 2] = [1, 2];
     const LEAST_SHARE: f64 = 0.7;
     const PROBES: u32 = 50;
     for site in 1..=5 {
@@ -168,11 +170,13 @@ pub fn wide_area(cluster: &mut Cluster) -> Outcome<String> {
         let alone = cluster.log(1).alone_ns[probe] as f64 / 1e9;
         let before = sent(cluster, kind)?;
         let since = now();
-        cluster.tell_all(&format!("start 1000000 {kind}"))?;
+        for site in SENDERS {
+            cluster.tell(site, &format!("start 1000000 {kind}"))?;
+        }
         cluster.pass(seconds(20.0))?;
         let after = sent(cluster, kind)?;
         let taken = (now() - since) as f64 / 1e9;
-        let rate = (after - before) as f64 / 5.0 / taken;
+        let rate = (after - before) as f64 / SENDERS.len() as f64 / taken;
         let (bound, ideal) = (WINDOW / alone, WINDOW / (ROUND_TRIP * trips).as_secs_f64());
         least = least.min(rate / bound);
         text += &format!(

@@ -121,7 +121,7 @@ pub const SCENARIOS: [Scenario; 20] = [
         ..shaped(
             "wide-area",
             Shape {
-                more: "window_messages=32",
+                more: "window_messages=16",
                 bridged: true,
                 ..Shape::FIVE
             },
