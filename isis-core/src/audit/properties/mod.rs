@@ -159,14 +159,14 @@ pub const ALL: [Property; 25] = [
     ),
     at_rest("R1", "all or none (§3.1-§3.3)", r1_atomic::check),
     at_rest(
-        "U",
-        "what anybody took up to a safe BCAST is delivered (§3.1)",
-        u_safe::check_delivery,
-    ),
-    at_rest(
         "O3",
         "what was seen indirectly is delivered (§3, footnote 2)",
         o3_indirect::check,
+    ),
+    at_rest(
+        "U",
+        "what anybody took up to a safe BCAST is delivered (§3.1)",
+        u_safe::check_delivery,
     ),
     at_rest("S3", "a sender takes its own (§3.1, §3.2)", s3_own::check),
     at_rest(
