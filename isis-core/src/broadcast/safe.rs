@@ -21,7 +21,7 @@ use crate::ids::MessageId;
 
 /// Of a label, while a safe BCAST of it is under way: sent here and not below the floor yet, or not
 /// placed here yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Underway {
     ids: BTreeSet<MessageId>,
     /// The finals of the label that may not be known everywhere, whoever their BCASTs go to.

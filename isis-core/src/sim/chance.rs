@@ -105,7 +105,7 @@ impl Chance {
     /// True with this probability, per mille.
     pub fn per_mille(&mut self, share: u64) -> bool {
         let possible = share > 0;
-        let yes = |any| (u128::from(any) * 1000 >> 64 < u128::from(share)) as u64;
+        let yes = |any| (((u128::from(any) * 1000) >> 64) < u128::from(share)) as u64;
         let byte = self.decide(usize::from(possible), |any| yes(any) * 255);
         // A byte of a fuzzer's says yes about as often as a generator does.
         possible && byte > 255 - (share * 255 / 1000).clamp(1, 255)
