@@ -385,20 +385,20 @@ impl Run<'_> {
 
 /// The record of a broadcast.
 fn sent(call: &Call) -> What {
-    let (id, to, label, after, payload) = match call {
-        Call::Send(s) => (
-            s.id,
-            s.address.clone(),
-            s.label.clone(),
-            &s.after,
-            &s.payload,
-        ),
+    let (id, to, label, after, safe, payload) = match call {
+        Call::Send(s) => {
+            let (address, label) = (s.address.clone(), s.label.clone());
+            (s.id, address, label, &s.after, s.safe, &s.payload)
+        }
         Call::Gbcast {
             id,
             group,
             after,
             payload,
-        } => (*id, Address::Group(*group), Label::Gbcast, after, payload),
+        } => {
+            let address = Address::Group(*group);
+            (*id, address, Label::Gbcast, after, false, payload)
+        }
         _ => unreachable!("a broadcast"),
     };
     What::Send(Sent {
@@ -406,6 +406,7 @@ fn sent(call: &Call) -> What {
         to,
         label,
         after: after.clone(),
+        safe,
         length: payload.len(),
         digest: payload_digest(payload),
     })
