@@ -160,7 +160,7 @@ mod tests {
         for n in [1, 2, 255, 256, 257, 1 << 40] {
             all.extend([c.below(n), fork.below(n), c.around(n), c.draw()]);
             c.lane = STEPS;
-            all.extend([0, 1, 500, 1000].map(|share| c.per_mille(share).into()));
+            all.extend([0, 1, 500, 1000].map(|share| u64::from(c.per_mille(share))));
             c.lane = PLANS;
             all.extend(c.pick_or_none(&[7, 8, 9]));
         }
