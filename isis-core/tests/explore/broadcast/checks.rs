@@ -10,7 +10,8 @@ use std::sync::Arc;
 use isis_core::audit::history::History;
 use isis_core::audit::properties::{ALL, first_violation};
 use isis_core::audit::trace::{Trace, What};
-use isis_core::ids::{MessageId, Site};
+use isis_core::delivery::LeaveReason;
+use isis_core::ids::{MessageId, ProcessId, Site};
 
 use super::model::{Explorer, State};
 use crate::engine::digest;
@@ -53,8 +54,8 @@ fn judge(state: &State) -> Option<Arc<str>> {
     Some(format!("{}: {}", violation.property, violation.text).into())
 }
 
-/// One order of what all sites did in which causes come first: a broadcast before it is taken, and a crash
-/// before the views that tell of it.
+/// One order of what all sites did in which causes come first: a broadcast before it is taken, a crash and
+/// the wish to leave before the views that tell of it.
 fn merge(state: &State) -> Option<Trace> {
     let logs = state
         .nodes
@@ -67,10 +68,18 @@ fn merge(state: &State) -> Option<Trace> {
     };
     let mut sent: BTreeSet<MessageId> = BTreeSet::new();
     let mut halted: BTreeSet<Site> = BTreeSet::new();
+    let mut asked: BTreeSet<ProcessId> = BTreeSet::new();
     loop {
         let ready = |what: &What| match what {
             What::Deliver(_, m) => sent.contains(&m.id),
             What::Install(_, view) => view.left.iter().all(|(s, _)| halted.contains(s)),
+            What::View(_, view) => {
+                let mut left = view
+                    .left
+                    .iter()
+                    .filter(|(_, why)| *why == LeaveReason::Left);
+                left.all(|(p, _)| asked.contains(p))
+            }
             _ => true,
         };
         let Some(at) = logs.iter().position(|l| l.front().is_some_and(ready)) else {
@@ -80,6 +89,7 @@ fn merge(state: &State) -> Option<Trace> {
         match &what {
             What::Send(m) => _ = sent.insert(m.id),
             What::Crash(site) => _ = halted.insert(*site),
+            What::AskLeave(p, _) => _ = asked.insert(*p),
             _ => {}
         }
         trace.add(trace.records.len() as u64, what);

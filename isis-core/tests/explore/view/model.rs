@@ -327,15 +327,16 @@ impl Explorer {
         for happened in &outcome.happened {
             self.happened.add(*happened as usize);
         }
-        for view in &outcome.committed {
-            self.check_sequence(&mut after, machine.site, view)
-                .map_err(|violation| self.explain(&after, violation))?;
-        }
         let mut own = machine.views.current();
         for view in &outcome.installed {
             self.check(&mut after, machine.site, own, view)
                 .map_err(|violation| self.explain(&after, violation))?;
             own = Some(view);
+        }
+        // After these: a store gets what several views of one step have come to at once.
+        for view in &outcome.committed {
+            self.check_sequence(&mut after, machine.site, view)
+                .map_err(|violation| self.explain(&after, violation))?;
         }
         if self.is_over(after.machines[at]) {
             self.burn(&mut after, machine.site);
