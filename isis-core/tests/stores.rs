@@ -13,6 +13,7 @@ use std::{env, fs, process, thread};
 
 use isis_core::Error;
 use isis_core::config::Config;
+use isis_core::delivery::Event;
 use isis_core::runtime::Site;
 
 /// Longer than anything here takes, on a busy machine too.
@@ -39,17 +40,18 @@ fn a_site_of_its_own() {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         closer.close(Some(LONG)).unwrap();
     });
-    let mut last = None;
+    let process = match site.process("watch") {
+        Ok(process) => process,
+        Err(e) => return say(&format!("ended {e}")),
+    };
     loop {
-        match site.wait_view(1, Some(Duration::from_millis(20))) {
-            Ok(view) if last.as_ref() != Some(&view) => {
+        match process.next(None) {
+            Ok(Event::SiteView(view)) => {
                 let ids: Vec<String> = view.sites().map(|s| s.id.to_string()).collect();
                 let (number, epoch) = (view.number.0, view.epoch);
                 say(&format!("view {number} {epoch} {}", ids.join(",")));
-                last = Some(view);
             }
-            Ok(_) => thread::sleep(Duration::from_millis(5)),
-            Err(Error::TimedOut) => {}
+            Ok(_) => {}
             Err(e) => return say(&format!("ended {e}")),
         }
     }
