@@ -347,8 +347,12 @@ impl Views {
         });
         if blocked {
             step.note(Note::Blocked);
+            // The members that went on without it may have left since; others can tell it, if it asks.
+            let peers = self.settings.peers.clone();
+            step.transport(ViewToTransport::Seek(peers.into_iter().collect()));
         } else {
             step.note(Note::Resumed);
+            step.transport(ViewToTransport::Seek(Vec::new()));
             self.links.forgive(step.now + self.settings.grace);
         }
     }

@@ -45,6 +45,8 @@ pub struct Node {
     pub excluded: Option<(SiteView, bool)>,
     pub notes: Vec<Note>,
     pub reachable: bool,
+    /// Whom the transport looks for besides the members.
+    pub seeks: BTreeSet<SiteId>,
     pub withheld: BTreeSet<Site>,
 }
 
@@ -141,6 +143,7 @@ impl Network {
             excluded: None,
             notes: Vec::new(),
             reachable: true,
+            seeks: BTreeSet::new(),
             withheld: BTreeSet::new(),
         };
         let others: Vec<Site> = self.nodes.keys().copied().collect();
@@ -341,7 +344,10 @@ impl Network {
                     self.withhold_now(site);
                 }
             }
-            Effect::ToTransport(ViewToTransport::Install(_) | ViewToTransport::Seek(_)) => {}
+            Effect::ToTransport(ViewToTransport::Install(_)) => {}
+            Effect::ToTransport(ViewToTransport::Seek(seeds)) => {
+                node.seeks = seeds.into_iter().map(|(id, _)| id).collect();
+            }
             Effect::Install(view) => node.installed.push(view),
             Effect::Quorum { reachable } => node.reachable = reachable,
             Effect::Excluded { view, asked } => node.excluded = Some((view, asked)),

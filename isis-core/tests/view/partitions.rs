@@ -1,6 +1,7 @@
 //! Cuts (R5, R8): PROTOCOL-REVIEW 4, 13, 18, 22.
 
 use isis_core::config::Quorum;
+use isis_core::ids::SiteId;
 use isis_core::machine::view::Note;
 
 use super::harness::{Network, incarnation, listing, s};
@@ -19,6 +20,20 @@ fn review_4_all_isolated_and_healed_loses_nobody() {
     for site in network.sites() {
         assert!(network.nodes[&site].reachable && network.noted(site, |n| *n == Note::Resumed));
     }
+}
+
+/// Simulator, SEED=1677: the members that had gone on without a blocked one had left when the cut healed,
+/// and it looked for nobody else.
+#[test]
+fn who_is_blocked_looks_for_its_peers_too() {
+    let mut network = Network::formed(3);
+    assert!(network.nodes[&s(2)].seeks.is_empty());
+    network.isolate_all();
+    network.run(10_000);
+    assert_eq!(network.nodes[&s(2)].seeks, [0, 1].map(SiteId).into());
+    network.heal();
+    network.run(10_000);
+    assert!(network.nodes[&s(2)].seeks.is_empty());
 }
 
 #[test]
