@@ -46,7 +46,7 @@ pub struct Node {
     pub notes: Vec<Note>,
     pub reachable: bool,
     /// Whom the transport looks for besides the members.
-    pub seeks: BTreeSet<SiteId>,
+    pub seeks: Vec<(SiteId, String)>,
     pub withheld: BTreeSet<Site>,
 }
 
@@ -143,7 +143,7 @@ impl Network {
             excluded: None,
             notes: Vec::new(),
             reachable: true,
-            seeks: BTreeSet::new(),
+            seeks: Vec::new(),
             withheld: BTreeSet::new(),
         };
         let others: Vec<Site> = self.nodes.keys().copied().collect();
@@ -345,9 +345,7 @@ impl Network {
                 }
             }
             Effect::ToTransport(ViewToTransport::Install(_)) => {}
-            Effect::ToTransport(ViewToTransport::Seek(seeds)) => {
-                node.seeks = seeds.into_iter().map(|(id, _)| id).collect();
-            }
+            Effect::ToTransport(ViewToTransport::Seek(peers)) => node.seeks = peers,
             Effect::Install(view) => node.installed.push(view),
             Effect::Quorum { reachable } => node.reachable = reachable,
             Effect::Excluded { view, asked } => node.excluded = Some((view, asked)),
